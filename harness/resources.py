@@ -1,0 +1,26 @@
+"""Where the files that are not Python live: in the checkout, or in the copy inside the wheel."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    """Return the folder `name` of the checkout, or its copy inside the installed wheel."""
+    checkout = _PACKAGE.parent / name
+    return checkout if checkout.is_dir() else _PACKAGE / "_data" / name
+
+
+def firmware() -> Path:
+    """Return the folder with the firmware sources, the kernels and the PlatformIO platform."""
+    return _folder("firmware")
+
+
+def boards() -> Path:
+    """Return the folder with one JSON file a board."""
+    return _folder("boards")
+
+
+def zoo() -> Path:
+    """Return the folder with the trained students and their model cards."""
+    return _PACKAGE / "zoo"
