@@ -1,0 +1,60 @@
+"""FULLY_CONNECTED: input rows x depth (leading dimensions together are rows), weights channels x depth."""
+
+import numpy as np
+
+from harness.compiler.graph import Quantization
+from harness.compiler.kernels.node import Node
+from harness.compiler.kernels.weights import (
+    channel_multipliers,
+    folded_bias,
+    interleave,
+    requantize_constants,
+    weight_quantization,
+)
+from harness.compiler.layer import Layer, int8_constant, int32_constant
+
+
+def lower(node: Node) -> Layer:
+    """Lower to kernels/fully_connected.h."""
+    node.counts((2, 3))
+    source, target = node.activation(), node.output
+    weights = node.constant(1, "int8")
+    node.require(weights.ndim == 2, f"the weights have shape {list(weights.shape)}; expected [channels, depth]")
+    node.require(node.option("weights_format") == 0, "shuffled weights are not supported; expected the default format")
+    channels, depth = weights.shape
+    rows = source.elements // depth
+    node.require(
+        rows * depth == source.elements and target.elements == rows * channels,
+        f"shapes do not fit: input {list(source.shape)}, weights {list(weights.shape)}, output {list(target.shape)}",
+    )
+    q = weight_quantization(node, node.input(1), channels, axis=0)
+    input_zero_point = node.int8(source).zero_point
+    low, high = node.clamp(node.option("activation"))
+    return Layer(
+        index=0,
+        name=target.name,
+        op="FULLY_CONNECTED",
+        kernel="fully_connected",
+        shape={
+            "rows": rows, "depth": depth, "channels": channels, "per_channel": int(q.per_channel),
+            "output_zero_point": node.int8(target).zero_point, "output_min": low, "output_max": high,
+        },
+        inputs=(source.index,),
+        outputs=(target.index,),
+        constants=(
+            int8_constant("weights", interleave(weights)),
+            int32_constant("bias", folded_bias(node, 2, weights.sum(axis=1, dtype=np.int64), input_zero_point)),
+            *requantize_constants(_multipliers(node, q)),
+        ),
+        macs=rows * weights.size,
+    )  # fmt: skip
+
+
+def _multipliers(node: Node, q: Quantization) -> list[tuple[int, int]]:
+    """Per tensor, TFLM multiplies the two scales in float32 (GetQuantizedConvolutionMultipler); per channel in double."""
+    if q.per_channel:
+        return channel_multipliers(node, q)
+    source, target = node.int8(node.input()), node.int8(node.output)
+    with np.errstate(over="ignore"):
+        product = float(source.scales[0] * q.scales[0])
+    return [node.multiplier(product / target.scale)]

@@ -1,0 +1,68 @@
+"""What an operator becomes: one call of one C kernel, with everything known before flashing already computed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ShapeValue = int | float | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array for section `.rodata.weights`: `ctype` is int8_t, int32_t ...; `role` says what it is in a comment."""
+
+    role: str
+    ctype: str
+    values: NDArray[Any] = field(repr=False)
+
+    @property
+    def bytes(self) -> int:
+        """Return the size in flash."""
+        return int(self.values.nbytes)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of a kernel.
+
+    In C it is `kernel(&shape, inputs..., constants..., scratch, outputs...)`; `kernels/<kernel>.h` defines the function
+    and the structure `<kernel>_shape`.
+
+    Attributes:
+        index: position in the program.
+        name: the name of the tensor it writes (from the file: escape it).
+        op: the TensorFlow Lite operator it comes from.
+        kernel: the C function, and the header that holds it.
+        shape: the fields of the kernel's shape structure.
+        inputs: tensor indices.
+        outputs: tensor indices.
+        constants: weights, biases and tables.
+        scratch_bytes: working memory it needs while it runs; None where the kernel takes none.
+        macs: multiply-accumulates, padding counted.
+        in_place: those of `inputs` whose memory the output may take over.
+    """
+
+    index: int
+    name: str
+    op: str
+    kernel: str
+    shape: Mapping[str, ShapeValue]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    constants: tuple[Constant, ...] = ()
+    scratch_bytes: int | None = None
+    macs: int = 0
+    in_place: tuple[int, ...] = ()
+
+
+def int8_constant(role: str, values: NDArray[Any]) -> Constant:
+    """Make a constant of bytes."""
+    return Constant(role, "int8_t", np.ascontiguousarray(values, dtype=np.int8))
+
+
+def int32_constant(role: str, values: NDArray[Any] | list[int]) -> Constant:
+    """Make a constant of 32-bit words."""
+    return Constant(role, "int32_t", np.ascontiguousarray(values, dtype=np.int32))

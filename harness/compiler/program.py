@@ -1,0 +1,77 @@
+"""From a .tflite file to a program: layers in order, and where their data lies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.compiler.graph import Graph
+from harness.compiler.kernels import lower
+from harness.compiler.kernels.node import Node
+from harness.compiler.layer import Constant, Layer
+from harness.compiler.memory import MemoryPlan, plan_memory
+from harness.compiler.passes.drop_reshapes import drop_reshapes
+from harness.compiler.passes.fuse_activations import fuse_activations
+from harness.compiler.tflite import parse_model, read_model
+from harness.compiler.validate import validate
+from harness.errors import UserError
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything the emitter writes down.
+
+    Attributes:
+        graph: the model after the passes, for tensor names, shapes and scales.
+        layers: in execution order.
+        aliases: tensor -> the tensor whose memory it names (reshapes).
+        memory: where tensors and scratch lie.
+    """
+
+    graph: Graph
+    layers: tuple[Layer, ...]
+    aliases: Mapping[int, int]
+    memory: MemoryPlan
+
+    def constants(self) -> list[Constant]:
+        """Return every array that goes to flash, constant operands included, in order of use."""
+        return [constant for layer in self.layers for constant in (*operands(self.graph, layer), *layer.constants)]
+
+    @property
+    def flash_weights_bytes(self) -> int:
+        """Return the size of section `.rodata.weights`, equal arrays stored once."""
+        return sum(aligned for aligned in {c.values.tobytes(): -(-c.bytes // 4) * 4 for c in self.constants()}.values())
+
+    @property
+    def macs(self) -> int:
+        """Return the multiply-accumulates of one inference, padding counted."""
+        return sum(layer.macs for layer in self.layers)
+
+
+def operands(graph: Graph, layer: Layer) -> list[Constant]:
+    """Return the inputs of a layer that are constants of the file."""
+    tensors = (graph.tensors[index] for index in layer.inputs)
+    return [Constant("operand", "int8_t", tensor.data) for tensor in tensors if tensor.data is not None]
+
+
+def read_program(model: Path) -> Program:
+    """Read and plan a model.
+
+    Raises:
+        UserError: the file is missing, damaged, or asks for something unsupported.
+    """
+    return make_program(read_model(model))
+
+
+def parse_program(content: bytes, stem: str) -> Program:
+    """Plan the model in `content`; see `read_program`."""
+    return make_program(parse_model(content, stem))
+
+
+def make_program(graph: Graph) -> Program:
+    """Check, simplify, lower and place a graph."""
+    validate(graph)
+    graph, aliases = drop_reshapes(fuse_activations(graph))
+    if not graph.operators:
+        raise UserError(f"{graph.stem}: the model computes nothing: expected an operator other than RESHAPE")
+    layers = tuple(replace(lower(Node(graph, operator)), index=i) for i, operator in enumerate(graph.operators))
+    return Program(graph, layers, aliases, plan_memory(graph, layers, aliases))
