@@ -46,14 +46,14 @@ KERNEL void depthwise_conv_2d_channels(const depthwise_conv_2d_shape *s, const i
 
 KERNEL void depthwise_conv_2d(const depthwise_conv_2d_shape *s, const int8_t *in, const int8_t *weights,
                               const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int8_t *out) {
+    const int32_t whole = s->out_c - s->out_c % 4;
     for (int32_t b = 0; b < s->batches; b++, in += s->in_h * s->in_w * s->in_c) {
         for (int32_t y = 0; y < s->out_h; y++) {
             for (int32_t x = 0; x < s->out_w; x++, out += s->out_c) {
                 const int32_t top = y * s->stride_h - s->pad_h, left = x * s->stride_w - s->pad_w;
-                int32_t c = 0;
-                for (; c + 4 <= s->out_c; c += 4)
+                for (int32_t c = 0; c < whole; c += 4)
                     depthwise_conv_2d_channels(s, in, top, left, weights, bias, multiplier, shift, out, c, 4);
-                for (; c < s->out_c; c++)
+                for (int32_t c = whole; c < s->out_c; c++)
                     depthwise_conv_2d_channels(s, in, top, left, weights, bias, multiplier, shift, out, c, 1);
             }
         }

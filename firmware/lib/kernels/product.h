@@ -27,8 +27,8 @@ KERNEL int8_t product_output(const product_shape *s, int32_t sum, const int32_t 
 KERNEL void product(const product_shape *s, const int8_t *x, const int8_t *weights, const int32_t *bias,
                     const int32_t *multiplier, const int8_t *shift, int8_t *out) {
     const int8_t *w = weights;
-    int32_t c = 0;
-    for (; c + 4 <= s->channels; c += 4) {
+    const int32_t whole = s->channels - s->channels % 4;
+    for (int32_t c = 0; c < whole; c += 4) {
         uint32_t s0 = (uint32_t)bias[c], s1 = (uint32_t)bias[c + 1];
         uint32_t s2 = (uint32_t)bias[c + 2], s3 = (uint32_t)bias[c + 3];
         KERNEL_UNROLL
@@ -44,7 +44,7 @@ KERNEL void product(const product_shape *s, const int8_t *x, const int8_t *weigh
         out[c + 2] = product_output(s, (int32_t)s2, multiplier, shift, c + 2);
         out[c + 3] = product_output(s, (int32_t)s3, multiplier, shift, c + 3);
     }
-    for (; c < s->channels; c++) {
+    for (int32_t c = whole; c < s->channels; c++) {
         uint32_t sum = (uint32_t)bias[c];
         for (int32_t k = 0; k < s->depth; k++) sum += (uint32_t)(x[k] * *w++);
         out[c] = product_output(s, (int32_t)sum, multiplier, shift, c);

@@ -1,0 +1,7 @@
+#include "commands.h"
+#include "hal.h"
+
+int main(void) {
+    hal_init();
+    commands_run();
+}
