@@ -25,7 +25,8 @@ void hal_init(void) {
 }
 
 uint8_t hal_read(void) {
-    while (!Serial.available()) yield();
+    while (!Serial.available())
+        yield();
     return (uint8_t)Serial.read();
 }
 
@@ -35,11 +36,13 @@ static uint32_t pending_bytes;
 
 void hal_write(uint8_t byte) {
     pending[pending_bytes++] = byte;
-    if (pending_bytes == sizeof pending) hal_flush();
+    if (pending_bytes == sizeof pending)
+        hal_flush();
 }
 
 void hal_flush(void) {
-    if (pending_bytes) Serial.write(pending, pending_bytes);
+    if (pending_bytes)
+        Serial.write(pending, pending_bytes);
     pending_bytes = 0;
 }
 

@@ -19,8 +19,10 @@ void reset_handler(void) {
     *coprocessor_access |= 0xFu << 20; /* the FPU, before anything could use it */
     __asm__ volatile("dsb\nisb");
     const uint32_t *image = data_image;
-    for (uint32_t *p = data_start; p < data_end; p++) *p = *image++;
-    for (uint32_t *p = bss_start; p < bss_end; p++) *p = 0;
+    for (uint32_t *p = data_start; p < data_end; p++)
+        *p = *image++;
+    for (uint32_t *p = bss_start; p < bss_end; p++)
+        *p = 0;
     main();
     for (;;) {
     }

@@ -11,20 +11,23 @@
 static void load_inputs(const uint8_t *bytes) {
     int inputs, outputs;
     const model_tensor *tensor = model_tensors(&inputs, &outputs);
-    for (int i = 0; i < inputs; i++, bytes += tensor->bytes, tensor++) memcpy(tensor->data, bytes, tensor->bytes);
+    for (int i = 0; i < inputs; i++, bytes += tensor->bytes, tensor++)
+        memcpy(tensor->data, bytes, tensor->bytes);
 }
 
 static void reply_outputs(void) {
     int inputs, outputs;
     const model_tensor *tensors = model_tensors(&inputs, &outputs);
-    for (int i = inputs; i < inputs + outputs; i++) reply_bytes(tensors[i].data, tensors[i].bytes);
+    for (int i = inputs; i < inputs + outputs; i++)
+        reply_bytes(tensors[i].data, tensors[i].bytes);
 }
 
 static uint8_t hex_digit(char c) { return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 static void reply_sha256(void) {
     const char *hex = MODEL_SHA256;
-    for (int i = 0; i < 32; i++) reply_u8((uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1])));
+    for (int i = 0; i < 32; i++)
+        reply_u8((uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1])));
 }
 
 static void reply_tensor(const model_tensor *tensor) {
@@ -32,7 +35,8 @@ static void reply_tensor(const model_tensor *tensor) {
     memcpy(&scale, &tensor->scale, 4);
     reply_u8((uint8_t)tensor->type);
     reply_u8((uint8_t)tensor->rank);
-    for (int i = 0; i < tensor->rank; i++) reply_u32((uint32_t)tensor->shape[i]);
+    for (int i = 0; i < tensor->rank; i++)
+        reply_u32((uint32_t)tensor->shape[i]);
     reply_u32(scale);
     reply_u32((uint32_t)tensor->zero_point);
     reply_u32(tensor->bytes);
@@ -51,7 +55,8 @@ static void hello(const frame *request) {
     reply_sha256();
     reply_u8((uint8_t)inputs);
     reply_u8((uint8_t)outputs);
-    for (int i = 0; i < inputs + outputs; i++) reply_tensor(&tensors[i]);
+    for (int i = 0; i < inputs + outputs; i++)
+        reply_tensor(&tensors[i]);
     reply_end();
 }
 
@@ -83,14 +88,16 @@ static void measure(const frame *request) {
     const uint32_t ticks = measure_ticks(model_invoke);
     load_inputs(request->payload);
     static uint32_t layers[MODEL_LAYERS];
-    for (int i = 0; i < MODEL_LAYERS; i++) layers[i] = measure_ticks(model_layers[i]);
+    for (int i = 0; i < MODEL_LAYERS; i++)
+        layers[i] = measure_ticks(model_layers[i]);
     load_inputs(request->payload);
     const uint32_t stack = stack_depth(model_invoke);
     reply_begin(FRAME_MEASURE | FRAME_REPLY, request->sequence);
     reply_u32(ticks);
     reply_u32(stack);
     reply_u16(MODEL_LAYERS);
-    for (int i = 0; i < MODEL_LAYERS; i++) reply_u32(layers[i]);
+    for (int i = 0; i < MODEL_LAYERS; i++)
+        reply_u32(layers[i]);
     reply_outputs();
     reply_end();
 }

@@ -9,13 +9,19 @@
 #include "model.h"
 
 #define FRAME_VERSION 1
-#define FRAME_HEADER 4 /* version, type, sequence */
+#define FRAME_HEADER 4  /* version, type, sequence */
 #define FRAME_TRAILER 4 /* CRC-32 */
 
 /* As many payload bytes as a request may have: a few samples, at least one, with its count. */
 #define FRAME_PAYLOAD (MODEL_INPUT_BYTES + 2 > 4096 ? MODEL_INPUT_BYTES + 2 : 4096)
 
-typedef enum { FRAME_HELLO = 0x01, FRAME_INFER = 0x02, FRAME_MEASURE = 0x03, FRAME_REPLY = 0x80, FRAME_ERROR = 0xFF } frame_type;
+typedef enum {
+    FRAME_HELLO = 0x01,
+    FRAME_INFER = 0x02,
+    FRAME_MEASURE = 0x03,
+    FRAME_REPLY = 0x80,
+    FRAME_ERROR = 0xFF
+} frame_type;
 
 typedef enum {
     ERROR_FRAMING = 1,

@@ -15,12 +15,14 @@ static uint32_t u32_at(const uint8_t *p) {
 /* Fills the buffer with what stands between two zeros and returns its length. Bytes that come before the first zero
  * belong to nobody. An empty pair is taken for one delimiter, so a lost zero costs one frame, not all that follow. */
 static uint32_t receive_encoded(int inside) {
-    while (!inside) inside = hal_read() == 0;
+    while (!inside)
+        inside = hal_read() == 0;
     uint32_t count = 0;
     for (;;) {
         const uint8_t byte = hal_read();
         if (byte != 0) {
-            if (count < ENCODED) buffer[count] = byte;
+            if (count < ENCODED)
+                buffer[count] = byte;
             count++;
         } else if (count > 0) {
             return count;
@@ -30,12 +32,16 @@ static uint32_t receive_encoded(int inside) {
 
 /* Checks a frame; 0 where it is right. */
 static frame_error check(uint32_t encoded, int32_t *length) {
-    if (encoded > ENCODED) return ERROR_LENGTH;
+    if (encoded > ENCODED)
+        return ERROR_LENGTH;
     *length = cobs_decode(buffer, encoded);
-    if (*length < FRAME_HEADER + FRAME_TRAILER) return ERROR_FRAMING;
+    if (*length < FRAME_HEADER + FRAME_TRAILER)
+        return ERROR_FRAMING;
     const uint32_t content = (uint32_t)*length - FRAME_TRAILER;
-    if (crc32(0, buffer, content) != u32_at(buffer + content)) return ERROR_CRC;
-    if (buffer[0] != FRAME_VERSION) return ERROR_VERSION;
+    if (crc32(0, buffer, content) != u32_at(buffer + content))
+        return ERROR_CRC;
+    if (buffer[0] != FRAME_VERSION)
+        return ERROR_VERSION;
     return 0;
 }
 

@@ -13,12 +13,14 @@ static struct {
 
 static void send_block(void) {
     hal_write((uint8_t)(block.count + 1));
-    for (uint32_t i = 0; i < block.count; i++) hal_write(block.bytes[i]);
+    for (uint32_t i = 0; i < block.count; i++)
+        hal_write(block.bytes[i]);
     block.count = 0;
 }
 
 static void stuff(uint8_t byte) {
-    if (block.count == sizeof block.bytes) send_block();
+    if (block.count == sizeof block.bytes)
+        send_block();
     if (byte == 0)
         send_block();
     else
@@ -37,7 +39,8 @@ void reply_begin(uint8_t type, uint16_t sequence) {
 void reply_bytes(const void *bytes, uint32_t count) {
     const uint8_t *p = bytes;
     block.crc = crc32(block.crc, p, count);
-    for (uint32_t i = 0; i < count; i++) stuff(p[i]);
+    for (uint32_t i = 0; i < count; i++)
+        stuff(p[i]);
 }
 
 void reply_u8(uint8_t value) { reply_bytes(&value, 1); }

@@ -148,7 +148,7 @@ def _distinct(program: Program, names: Mapping[bytes, str]) -> list[tuple[str, C
 
 
 def _instance_key(layer: Layer, arguments: int) -> tuple[Any, ...]:
-    return (layer.kernel, arguments, *layer.shape.items())
+    return (layer.kernel, arguments, json.dumps(layer.shape))
 
 
 def _instances(program: Program) -> dict[tuple[Any, ...], Instance]:
@@ -209,6 +209,8 @@ def c_comment(text: str) -> str:
 
 def c_value(value: ShapeValue) -> str:
     """Return a C initialiser for a field of a shape structure."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f".{field} = {item}" for field, item in value.items()) + "}"
     if isinstance(value, tuple):
         return "{" + ", ".join(map(str, value)) + "}"
     return float(value).hex() + "f" if isinstance(value, float) else str(value)

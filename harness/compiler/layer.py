@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ShapeValue = int | float | tuple[int, ...]
+ShapeValue = int | float | tuple[int, ...] | Mapping[str, int]
 
 
 @dataclass(frozen=True)

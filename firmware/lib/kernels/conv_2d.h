@@ -13,8 +13,9 @@
 typedef struct {
     int32_t batches, in_h, in_w, in_c, out_h, out_w, out_c;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-    int32_t per_channel, pointwise; /* pointwise: one pixel a window, no padding */
-    int32_t input_zero_point, output_zero_point, output_min, output_max;
+    int32_t pointwise; /* one pixel a window, no padding */
+    int32_t input_zero_point;
+    requantize_shape output;
 } conv_2d_shape;
 
 KERNEL void conv_2d_gather(const conv_2d_shape *s, const int8_t *in, int32_t top, int32_t left, int8_t *patch) {
@@ -32,12 +33,7 @@ KERNEL void conv_2d_gather(const conv_2d_shape *s, const int8_t *in, int32_t top
 
 KERNEL void conv_2d(const conv_2d_shape *s, const int8_t *in, const int8_t *weights, const int32_t *bias,
                     const int32_t *multiplier, const int8_t *shift, int8_t *patch, int8_t *out) {
-    const product_shape window = {s->kernel_h * s->kernel_w * s->in_c,
-                                  s->out_c,
-                                  s->per_channel,
-                                  s->output_zero_point,
-                                  s->output_min,
-                                  s->output_max};
+    const product_shape window = {s->kernel_h * s->kernel_w * s->in_c, s->out_c, s->output};
     for (int32_t b = 0; b < s->batches; b++, in += s->in_h * s->in_w * s->in_c) {
         for (int32_t y = 0; y < s->out_h; y++) {
             for (int32_t x = 0; x < s->out_w; x++, out += s->out_c) {

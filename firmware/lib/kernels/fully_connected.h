@@ -8,14 +8,13 @@
 #include "product.h"
 
 typedef struct {
-    int32_t rows, depth, channels, per_channel;
-    int32_t output_zero_point, output_min, output_max;
+    int32_t rows, depth, channels;
+    requantize_shape output;
 } fully_connected_shape;
 
 KERNEL void fully_connected(const fully_connected_shape *s, const int8_t *in, const int8_t *weights,
                             const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int8_t *out) {
-    const product_shape row = {s->depth, s->channels, s->per_channel, s->output_zero_point, s->output_min,
-                               s->output_max};
+    const product_shape row = {s->depth, s->channels, s->output};
     for (int32_t r = 0; r < s->rows; r++)
         product(&row, in + r * s->depth, weights, bias, multiplier, shift, out + r * s->channels);
 }

@@ -12,7 +12,8 @@ typedef struct {
 } lookup_shape;
 
 KERNEL void lookup(const lookup_shape *s, const int8_t *in, const int8_t *table, int8_t *out) {
-    for (int32_t i = 0; i < s->size; i++) out[i] = table[in[i] + 128];
+    for (int32_t i = 0; i < s->size; i++)
+        out[i] = table[in[i] + 128];
 }
 
 #endif

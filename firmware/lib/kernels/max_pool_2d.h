@@ -20,7 +20,8 @@ KERNEL void max_pool_2d(const max_pool_2d_shape *s, const int8_t *in, int8_t *ou
                     for (int32_t y = rows.begin; y < rows.end; y++)
                         for (int32_t x = columns.begin; x < columns.end; x++) {
                             const int32_t value = in[(y * s->in_w + x) * s->channels + c];
-                            if (value > largest) largest = value;
+                            if (value > largest)
+                                largest = value;
                         }
                     *out++ = kernel_clamp(largest, s->output_min, s->output_max);
                 }

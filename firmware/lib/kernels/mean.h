@@ -21,7 +21,8 @@ KERNEL void mean(const mean_shape *s, const int8_t *in, int8_t *out) {
             for (int32_t c = 0; c < s->keep2; c++) {
                 int32_t sum = 0;
                 for (int32_t i = 0; i < s->sum0; i++)
-                    for (int32_t j = 0; j < s->sum1; j++) sum += in[i * step0 + b * step_keep1 + j * step1 + c];
+                    for (int32_t j = 0; j < s->sum1; j++)
+                        sum += in[i * step0 + b * step_keep1 + j * step1 + c];
                 const int32_t value = requantize(sum - s->offset, s->multiplier, s->shift);
                 *out++ = kernel_clamp(kernel_add(value, s->output_zero_point), INT8_MIN, INT8_MAX);
             }

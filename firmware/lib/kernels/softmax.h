@@ -32,7 +32,8 @@ KERNEL int32_t softmax_reciprocal(int32_t a) {
 /* The number of zero bits above the highest one; x > 0. */
 KERNEL int32_t softmax_headroom(int32_t x) {
     int32_t zeros = 0;
-    while (!((uint32_t)x << zeros & UINT32_C(0x80000000))) zeros++;
+    while (!((uint32_t)x << zeros & UINT32_C(0x80000000)))
+        zeros++;
     return zeros;
 }
 
@@ -40,10 +41,12 @@ KERNEL void softmax(const softmax_shape *s, const int8_t *in, const int32_t *exp
     for (int32_t row = 0; row < s->rows; row++, in += s->depth, out += s->depth) {
         int32_t largest = INT8_MIN;
         for (int32_t c = 0; c < s->depth; c++)
-            if (in[c] > largest) largest = in[c];
+            if (in[c] > largest)
+                largest = in[c];
         uint32_t sum = 0; /* 12 integer bits */
         for (int32_t c = 0; c < s->depth; c++)
-            if (largest - in[c] < s->count) sum += (uint32_t)rounding_divide_by_pot(exps[largest - in[c]], 12);
+            if (largest - in[c] < s->count)
+                sum += (uint32_t)rounding_divide_by_pot(exps[largest - in[c]], 12);
         const int32_t headroom = softmax_headroom((int32_t)sum);
         const int32_t scale = softmax_reciprocal((int32_t)((sum << headroom) - UINT32_C(0x80000000)));
         const int32_t exponent = 12 - headroom + 31 - 8;

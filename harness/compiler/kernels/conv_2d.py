@@ -8,6 +8,7 @@ from harness.compiler.kernels.weights import (
     folded_bias,
     interleave,
     requantize_constants,
+    requantize_shape,
     weight_quantization,
 )
 from harness.compiler.layer import Layer, int8_constant, int32_constant
@@ -30,8 +31,8 @@ def lower(node: Node) -> Layer:
     q = weight_quantization(node, node.input(1), out_c, axis=0)
     matrix = weights.reshape(out_c, -1)
     input_zero_point = node.int8(source).zero_point
-    low, high = node.clamp(node.option("activation"))
     pointwise = kernel_h == kernel_w == 1 and pad_h == pad_w == 0
+    pairs = channel_multipliers(node, q)
     return Layer(
         index=0,
         name=target.name,
@@ -41,16 +42,15 @@ def lower(node: Node) -> Layer:
             "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "out_h": out_h, "out_w": out_w, "out_c": out_c,
             "kernel_h": kernel_h, "kernel_w": kernel_w, "stride_h": stride_h, "stride_w": stride_w,
             "dilation_h": dilation_h, "dilation_w": dilation_w, "pad_h": pad_h, "pad_w": pad_w,
-            "per_channel": int(q.per_channel), "pointwise": int(pointwise),
-            "input_zero_point": input_zero_point, "output_zero_point": node.int8(target).zero_point,
-            "output_min": low, "output_max": high,
+            "pointwise": int(pointwise),
+            "input_zero_point": input_zero_point, "output": requantize_shape(node, pairs),
         },
         inputs=(source.index,),
         outputs=(target.index,),
         constants=(
             int8_constant("weights", interleave(matrix)),
             int32_constant("bias", folded_bias(node, 2, matrix.sum(axis=1, dtype=np.int64), input_zero_point)),
-            *requantize_constants(channel_multipliers(node, q)),
+            *requantize_constants(pairs),
         ),
         scratch_bytes=0 if pointwise else matrix.shape[1],
         macs=batches * out_h * out_w * matrix.size,

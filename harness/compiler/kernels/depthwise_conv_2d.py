@@ -7,6 +7,7 @@ from harness.compiler.kernels.weights import (
     channel_multipliers,
     folded_bias,
     requantize_constants,
+    requantize_shape,
     weight_quantization,
 )
 from harness.compiler.layer import Layer, int8_constant, int32_constant
@@ -32,7 +33,7 @@ def lower(node: Node) -> Layer:
     q = weight_quantization(node, node.input(1), out_c, axis=3)
     input_zero_point = node.int8(source).zero_point
     sums = weights.sum(axis=(0, 1, 2), dtype=np.int64)
-    low, high = node.clamp(node.option("activation"))
+    pairs = channel_multipliers(node, q)
     return Layer(
         index=0,
         name=target.name,
@@ -43,16 +44,15 @@ def lower(node: Node) -> Layer:
             "depth_multiplier": out_c // in_c,
             "kernel_h": kernel_h, "kernel_w": kernel_w, "stride_h": stride_h, "stride_w": stride_w,
             "dilation_h": dilation_h, "dilation_w": dilation_w, "pad_h": pad_h, "pad_w": pad_w,
-            "per_channel": int(q.per_channel),
-            "input_zero_point": input_zero_point, "output_zero_point": node.int8(target).zero_point,
-            "output_min": low, "output_max": high,
+            
+            "input_zero_point": input_zero_point, "output": requantize_shape(node, pairs),
         },
         inputs=(source.index,),
         outputs=(target.index,),
         constants=(
             int8_constant("weights", weights.ravel()),
             int32_constant("bias", folded_bias(node, 2, sums, input_zero_point)),
-            *requantize_constants(channel_multipliers(node, q)),
+            *requantize_constants(pairs),
         ),
         macs=batches * out_h * out_w * weights.size,
     )  # fmt: skip

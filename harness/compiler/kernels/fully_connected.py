@@ -9,6 +9,7 @@ from harness.compiler.kernels.weights import (
     folded_bias,
     interleave,
     requantize_constants,
+    requantize_shape,
     weight_quantization,
 )
 from harness.compiler.layer import Layer, int8_constant, int32_constant
@@ -29,22 +30,22 @@ def lower(node: Node) -> Layer:
     )
     q = weight_quantization(node, node.input(1), channels, axis=0)
     input_zero_point = node.int8(source).zero_point
-    low, high = node.clamp(node.option("activation"))
+    pairs = _multipliers(node, q)
     return Layer(
         index=0,
         name=target.name,
         op="FULLY_CONNECTED",
         kernel="fully_connected",
         shape={
-            "rows": rows, "depth": depth, "channels": channels, "per_channel": int(q.per_channel),
-            "output_zero_point": node.int8(target).zero_point, "output_min": low, "output_max": high,
+            "rows": rows, "depth": depth, "channels": channels, 
+            "output": requantize_shape(node, pairs),
         },
         inputs=(source.index,),
         outputs=(target.index,),
         constants=(
             int8_constant("weights", interleave(weights)),
             int32_constant("bias", folded_bias(node, 2, weights.sum(axis=1, dtype=np.int64), input_zero_point)),
-            *requantize_constants(_multipliers(node, q)),
+            *requantize_constants(pairs),
         ),
         macs=rows * weights.size,
     )  # fmt: skip

@@ -51,6 +51,18 @@ def requantize_constants(pairs: list[tuple[int, int]]) -> tuple[Constant, Consta
     return int32_constant("multipliers", list(multipliers)), int8_constant("shifts", np.array(shifts))
 
 
+def requantize_shape(node: Node, pairs: list[tuple[int, int]]) -> dict[str, int]:
+    """Return the fields of `requantize_shape` in kernels/requantize.h, the fused activation's clamp among them."""
+    low, high = node.clamp(node.option("activation"))
+    return {
+        "per_channel": int(len(pairs) > 1),
+        "all_down": int(all(shift < 0 for _, shift in pairs)),
+        "output_zero_point": node.int8(node.output).zero_point,
+        "output_min": low,
+        "output_max": high,
+    }
+
+
 def channel_multipliers(node: Node, weights: Quantization) -> list[tuple[int, int]]:
     """Return (multiplier, shift) of each weight scale: input scale * weight scale / output scale, in double."""
     source, target = node.int8(node.input()).scale, node.int8(node.output).scale
