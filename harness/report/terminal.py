@@ -1,0 +1,121 @@
+"""Tables for a terminal, at most 120 characters wide."""
+
+from collections.abc import Callable
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import words
+from harness.rows.compare import Change, Comparison, Verdict
+from harness.rows.measurement import Confusion, Document, Row
+
+WIDTH = 120
+
+_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("accuracy", words.accuracy),
+    ("latency", words.latency),
+    ("instructions", lambda row: words.count(row.instructions)),
+    ("flash B", lambda row: words.count(row.flash_total_bytes)),
+    ("RAM B", lambda row: words.count(row.ram_total_bytes)),
+    ("bit-exact", words.bit_exact),
+)
+
+
+def summary(document: Document) -> RenderableType:
+    """Return the one table a run ends with, and the notes its figures need."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("board", overflow="fold")
+    for name, _ in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in document.rows:
+        table.add_row(_model(row), _text(words.place(row)), *(Text(cell(row)) for _, cell in _COLUMNS))
+    return Group(table, *(_text(note, "dim") for note in notes(document)))
+
+
+def notes(document: Document) -> list[str]:
+    """Return what a reader must know about the figures: failures, what the accuracy is of, estimates."""
+    lines = [f"{row.model}: {row.status}: {row.error}" for row in document.rows if row.error]
+    datasets: dict[tuple[str, int | None], list[Row]] = {}
+    for row in document.rows:
+        if row.dataset is not None:
+            datasets.setdefault((row.dataset, row.samples), []).append(row)
+    for (dataset, samples), rows in datasets.items():
+        meaning = "" if any(row.accuracy is not None for row in rows) else " (no labels, so no accuracy)"
+        lines.append(f"{', '.join(row.model for row in rows)}: {samples} samples of {dataset}{meaning}")
+    for row in document.rows:
+        if row.card_accuracy is not None and row.card_dataset != row.dataset:
+            card = f"{row.card_accuracy:.1f} % on {row.card_samples} samples of {row.card_dataset}"
+            lines.append(f"{row.model}: its model card says {card}")
+    if any(words.is_estimate(row) for row in document.rows):
+        lines.append(words.ESTIMATE_NOTE)
+    return lines
+
+
+def recall(confusion: Confusion) -> RenderableType:
+    """Return the recall of every class."""
+    table = Table("class", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("recall", justify="right")
+    table.add_column("samples", justify="right")
+    for label, percent, samples in confusion.recall():
+        table.add_row(_text(label), words.UNKNOWN if percent is None else f"{percent:.1f} %", words.count(samples))
+    return table
+
+
+def differences(comparison: Comparison, verdicts: tuple[Verdict, ...]) -> RenderableType:
+    """Return what changed between two documents, and which rules broke."""
+    broken = {verdict.change: verdict.rule.text for verdict in verdicts if verdict.change is not None}
+    table = Table("model", "board", "column", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("old", "new", "change"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("rule", overflow="fold")
+    shown = comparison.differences()
+    for change in shown:
+        rule = broken.get(change)
+        cells = (change.key[0], where(change.key), change.column, value(change.old), value(change.new), amount(change))
+        table.add_row(*map(_text, cells), Text(f"broken: {rule}" if rule else "", style="bold red"))
+    lines = [_text(line) for line in rows_in_one_document(comparison, verdicts)]
+    if not shown:
+        return Group(Text(f"no differences in {len(comparison.matched)} rows"), *lines)
+    return Group(table, *lines)
+
+
+def rows_in_one_document(comparison: Comparison, verdicts: tuple[Verdict, ...]) -> list[str]:
+    """Return a line for every row that only one of the documents has."""
+    breaks = ", breaks every rule" if any(verdict.change is None for verdict in verdicts) else ""
+    gone = [f"only in OLD: {key[0]} on {where(key)}{breaks}" for key in comparison.missing]
+    return gone + [f"only in NEW: {key[0]} on {where(key)}" for key in comparison.added]
+
+
+def where(key: tuple[str, ...]) -> str:
+    """Write the board, the place and what was optimised for of a comparison's key."""
+    _, board, place, optimise, _ = key
+    return f"{board or 'host'} ({place}{', ' + optimise if optimise else ''})"
+
+
+def value(found: str | float | int | None) -> str:
+    """Write one value of a comparison."""
+    if found is None:
+        return words.UNKNOWN
+    if isinstance(found, str):
+        return found if len(found) <= 24 else f"{found[:23]}…"
+    return f"{found:,}" if isinstance(found, int) else f"{found:,.3f}"
+
+
+def amount(change: Change) -> str:
+    """Write how much a value changed: `+120 (+0.8 %)`, or what became of it."""
+    if change.amount is None:
+        return "became unknown" if change.lost else "changed"
+    digits = f"{change.amount:+,}" if isinstance(change.amount, int) else f"{change.amount:+,.3f}"
+    return digits if change.old == 0 else f"{digits} ({change.percent:+.2f} %)"
+
+
+def _model(row: Row) -> Text:
+    return _text(row.model) if row.status == "ok" else _text(f"{row.model} ({row.status})", "red")
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return `text` as it is: no markup and no escape sequence in a name reaches the terminal."""
+    return Text(words.plain(text), style=style)
