@@ -1,3 +1,3 @@
-"""How fast, how big and how accurate is this model on that board, and how does it become smaller?"""
+"""Measures models on microcontroller boards: how fast, how big, how accurate, and how they become smaller."""
 
 __version__ = "0.1.0"

@@ -63,13 +63,14 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
     instances = _instances(program)
     calls = [_call(program, layer, instances, names) for layer in program.layers]
     description = describe(program, prefix=prefix, core=core, optimise=optimise)
-    context = {
+    kernels = sorted({layer.kernel for layer in program.layers})
+    context: dict[str, Any] = {
         "prefix": prefix,
         "program": program,
         "constants": _distinct(program, names),
         "instances": list(instances.values()),
         "calls": calls,
-        "kernels": sorted({layer.kernel for layer in program.layers}),
+        "kernels": kernels,
         "inputs": [program.graph.tensors[i] for i in program.graph.inputs],
         "outputs": [program.graph.tensors[i] for i in program.graph.outputs],
         "description": description,
@@ -83,7 +84,7 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
     for template, target in (("model.c", f"{prefix}.c"), ("model.h", f"{prefix}.h"), ("README.md", "README.md")):
         (out / target).write_text(environment.get_template(f"{template}.jinja").render(context), encoding="utf-8")
     (out / f"{prefix}.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    _copy_headers(context["kernels"], out / "kernels")
+    _copy_headers(kernels, out / "kernels")
     return description
 
 
@@ -222,4 +223,3 @@ def c_array(values: np.ndarray[Any, Any]) -> str:
     width = max(map(len, items)) + 2
     per_line = max(1, _LINE // width)
     return "\n".join("    " + ", ".join(items[i : i + per_line]) + "," for i in range(0, len(items), per_line))
-

@@ -24,7 +24,7 @@ def saturate32(x: int) -> int:
 
 def round_half_away(x: float) -> int:
     """Round as C's round(): half away from zero."""
-    return int(math.floor(x + 0.5)) if x >= 0 else -int(math.floor(-x + 0.5))
+    return math.floor(x + 0.5) if x >= 0 else -math.floor(-x + 0.5)
 
 
 def saturating_rounding_doubling_high_mul(a: int, b: int) -> int:
@@ -123,4 +123,6 @@ def quantize_float(value: float, scale: float, zero_point: int) -> int:
     """Return zero_point + round(value / scale) with the division in float32, as TFLM quantises a clamp's limit."""
     with np.errstate(over="ignore"):
         quotient = float(np.float32(value) / np.float32(scale))
-    return zero_point + (round_half_away(quotient) if abs(quotient) < 2**31 else (INT32_MAX if quotient > 0 else INT32_MIN))
+    return zero_point + (
+        round_half_away(quotient) if abs(quotient) < 2**31 else (INT32_MAX if quotient > 0 else INT32_MIN)
+    )

@@ -203,7 +203,7 @@ def _options(operator: Any, op: str, index: int) -> Mapping[str, Any]:
 def _activation(value: int) -> str:
     if value not in _ACTIVATIONS:
         raise _Damaged(f"unknown fused activation {value}")
-    return _ACTIVATIONS[value]
+    return str(_ACTIVATIONS[value])
 
 
 def _window(table: Any) -> dict[str, Any]:

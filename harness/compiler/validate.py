@@ -23,21 +23,25 @@ def validate(graph: Graph) -> None:
         UserError: names the layer or tensor, what was expected and what came.
     """
     if not graph.operators or not graph.inputs or not graph.outputs:
-        raise UserError(f"{graph.stem}: expected a graph with inputs, outputs and at least one operator, got an empty one")
+        raise UserError(
+            f"{graph.stem}: expected a graph with inputs, outputs and at least one operator, got an empty one"
+        )
     for tensor in graph.tensors:
         _check_shape(graph, tensor)
     _check_order(graph)
     for index in {*graph.inputs, *graph.outputs}:
         _check_border(graph, graph.tensors[index])
     if len(set(graph.inputs)) < len(graph.inputs) or len(set(graph.outputs)) < len(graph.outputs):
-        raise UserError(f"{graph.stem}: damaged .tflite file: a tensor is listed twice among the graph's inputs or outputs")
+        raise UserError(
+            f"{graph.stem}: damaged .tflite file: a tensor is listed twice among the graph's inputs or outputs"
+        )
 
 
 def _check_shape(graph: Graph, tensor: Tensor) -> None:
     if any(d < 1 for d in tensor.shape) or math.prod(tensor.shape) > MAX_ELEMENTS:
         raise UserError(
-            f"{graph.stem}: tensor {tensor.index} ({tensor.name[:60]!r}) has the shape {list(tensor.shape)}; expected every "
-            f"dimension known, at least 1, and at most {MAX_ELEMENTS} elements: convert with a fixed batch of 1"
+            f"{graph.stem}: tensor {tensor.index} ({tensor.name[:60]!r}) has the shape {list(tensor.shape)}; expected "
+            f"every dimension known, at least 1, and at most {MAX_ELEMENTS} elements: convert with a fixed batch of 1"
         )
 
 
@@ -49,12 +53,14 @@ def _check_order(graph: Graph) -> None:
     for operator in graph.operators:
         used = [index for index in operator.inputs if index is not None]
         if not operator.outputs or any(not 0 <= index < count for index in (*used, *operator.outputs)):
-            raise UserError(f"{graph.stem}: damaged .tflite file: operator {operator.index} names a tensor that is not there")
+            raise UserError(
+                f"{graph.stem}: damaged .tflite file: operator {operator.index} names a tensor that is not there"
+            )
         for index in used:
             if index not in ready:
                 raise UserError(
-                    f"{describe(graph, operator)}: reads tensor {index} ({graph.tensors[index].name[:60]!r}), which nothing "
-                    "has written: state and control flow are not supported"
+                    f"{describe(graph, operator)}: reads tensor {index} ({graph.tensors[index].name[:60]!r}), which "
+                    "nothing has written: state and control flow are not supported"
                 )
         for index in operator.outputs:
             if index in ready:
@@ -73,8 +79,8 @@ def _check_indices(graph: Graph, indices: tuple[int, ...], what: str) -> None:
 def _check_border(graph: Graph, tensor: Tensor) -> None:
     if tensor.dtype not in ACTIVATION_TYPES:
         raise UserError(
-            f"{graph.stem}: input or output {tensor.name[:60]!r} has type {tensor.dtype}; expected int8 (or float32 with "
-            "QUANTIZE and DEQUANTIZE at the border): convert with full-integer quantisation"
+            f"{graph.stem}: input or output {tensor.name[:60]!r} has type {tensor.dtype}; expected int8 (or float32 "
+            "with QUANTIZE and DEQUANTIZE at the border): convert with full-integer quantisation"
         )
     if tensor.data is not None:
         raise UserError(f"{graph.stem}: input or output {tensor.name[:60]!r} is a constant; expected computed values")

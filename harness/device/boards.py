@@ -27,7 +27,7 @@ class Emulator:
     @property
     def ticks_per_instruction(self) -> float:
         """Return how far the counter moves in one instruction, which takes 2**icount_shift ns."""
-        return self.counter_hz * 2**self.icount_shift * 1e-9
+        return float(self.counter_hz * (1 << self.icount_shift) * 1e-9)
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,9 @@ def attached_ports(board: Board, ports: Iterable[Any] | None = None) -> list[str
 
 def _read(path: Path) -> Board:
     manifest: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    section = dict(manifest["harness"])
-    emulator, hardware = section.pop("emulator"), section.pop("hardware", None)
-    return Board(
-        name=path.stem,
-        title=manifest["name"],
-        emulator=Emulator(**emulator),
-        hardware=Hardware(**hardware) if hardware else None,
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in section.items()},
-    )
+    section: dict[str, Any] = dict(manifest["harness"])
+    section["emulator"] = Emulator(**section["emulator"])
+    section["hardware"] = Hardware(**section["hardware"]) if "hardware" in section else None
+    for key in ("usb_ids", "bootloader_usb_ids"):
+        section[key] = tuple(section[key])
+    return Board(name=path.stem, title=manifest["name"], **section)

@@ -70,7 +70,9 @@ def compiler_version() -> str:
     try:
         result = subprocess.run([COMPILER, "-dumpfullversion"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EnvironmentFailure(f"expected the compiler {COMPILER} on PATH, found none; install it: {INSTALL}") from error
+        raise EnvironmentFailure(
+            f"expected the compiler {COMPILER} on PATH, found none; install it: {INSTALL}"
+        ) from error
     return f"gcc {result.stdout.strip()}"
 
 
@@ -106,7 +108,9 @@ def _render(project: Path, folder: Path, board: Board) -> None:
     shutil.copytree(folder, project / "src" / "model", ignore=ignore)
     shutil.copyfile(firmware / "platform" / "startup.c", project / "src" / "startup.c")
     shutil.copytree(firmware / "platform", project / "platforms" / "harness-baremetal", ignore=ignore)
-    templates = Environment(loader=FileSystemLoader(firmware), undefined=StrictUndefined, trim_blocks=True, autoescape=False)
+    templates = Environment(
+        loader=FileSystemLoader(firmware), undefined=StrictUndefined, trim_blocks=True, autoescape=False
+    )
     context = {"board": board, "boards": resources.boards(), "code_flags": board.code_flags}
     # platformio.ini last: it says that the project is whole.
     for template, target in (("platform/link.ld.jinja", "link.ld"), ("platformio.ini.jinja", "platformio.ini")):

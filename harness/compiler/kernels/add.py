@@ -22,7 +22,9 @@ def lower(node: Node) -> Layer:
     node.expect_output_shape(shape)
     twice_max = 2.0 * max(qa.scale, qb.scale)
     scales = (qa.scale / twice_max, qb.scale / twice_max, twice_max / ((1 << LEFT_SHIFT) * q.scale))
-    node.require(scales[2] < 1.0, f"the output scale {q.scale} is too small for the input scales {qa.scale}, {qb.scale}")
+    node.require(
+        scales[2] < 1.0, f"the output scale {q.scale} is too small for the input scales {qa.scale}, {qb.scale}"
+    )
     (ma, sa), (mb, sb), (mo, so) = (node.multiplier(scale) for scale in scales)
     size, stride_a, stride_b = _merge(node, shape, a.shape, b.shape)
     low, high = node.clamp(node.option("activation"))

@@ -18,7 +18,9 @@ def lower(node: Node) -> Layer:
     node.counts((2, 3))
     source, target = node.activation(), node.output
     weights = node.constant(1, "int8")
-    node.require(len(source.shape) == 4 and weights.ndim == 4 and len(target.shape) == 4, "expected tensors of 4 dimensions")
+    node.require(
+        len(source.shape) == 4 and weights.ndim == 4 and len(target.shape) == 4, "expected tensors of 4 dimensions"
+    )
     batches, in_h, in_w, in_c = source.shape
     one, kernel_h, kernel_w, out_c = weights.shape
     node.require(
@@ -27,7 +29,9 @@ def lower(node: Node) -> Layer:
     )
     _, out_h, out_w, _ = target.shape
     node.expect_output_shape((batches, out_h, out_w, out_c))
-    padding, (stride_h, stride_w), (dilation_h, dilation_w) = (node.option(n) for n in ("padding", "stride", "dilation"))
+    padding, (stride_h, stride_w), (dilation_h, dilation_w) = (
+        node.option(n) for n in ("padding", "stride", "dilation")
+    )
     pad_h = same_padding(node, in_h, out_h, kernel_h, stride_h, dilation_h, padding)
     pad_w = same_padding(node, in_w, out_w, kernel_w, stride_w, dilation_w, padding)
     q = weight_quantization(node, node.input(1), out_c, axis=3)
@@ -40,11 +44,12 @@ def lower(node: Node) -> Layer:
         op="DEPTHWISE_CONV_2D",
         kernel="depthwise_conv_2d",
         shape={
-            "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "out_h": out_h, "out_w": out_w, "out_c": out_c,
+            "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c,
+            "out_h": out_h, "out_w": out_w, "out_c": out_c,
             "depth_multiplier": out_c // in_c,
             "kernel_h": kernel_h, "kernel_w": kernel_w, "stride_h": stride_h, "stride_w": stride_w,
             "dilation_h": dilation_h, "dilation_w": dilation_w, "pad_h": pad_h, "pad_w": pad_w,
-            
+
             "input_zero_point": input_zero_point, "output": requantize_shape(node, pairs),
         },
         inputs=(source.index,),

@@ -37,7 +37,7 @@ def lower(node: Node) -> Layer:
         op="FULLY_CONNECTED",
         kernel="fully_connected",
         shape={
-            "rows": rows, "depth": depth, "channels": channels, 
+            "rows": rows, "depth": depth, "channels": channels,
             "output": requantize_shape(node, pairs),
         },
         inputs=(source.index,),
@@ -52,7 +52,7 @@ def lower(node: Node) -> Layer:
 
 
 def _multipliers(node: Node, q: Quantization) -> list[tuple[int, int]]:
-    """Per tensor, TFLM multiplies the two scales in float32 (GetQuantizedConvolutionMultipler); per channel in double."""
+    """Multiply the scales as TFLM does: per tensor in float32 (GetQuantizedConvolutionMultipler), else in double."""
     if q.per_channel:
         return channel_multipliers(node, q)
     source, target = node.int8(node.input()), node.int8(node.output)

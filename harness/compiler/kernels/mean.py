@@ -55,7 +55,9 @@ def _merge(node: Node, shape: tuple[int, ...], axes: set[int]) -> tuple[int, ...
         if (len(sizes) % 2 == 1) != summed:
             sizes.append(1)
         sizes.append(size)
-    node.require(len(sizes) <= 5, f"axes {sorted(axes)} of {list(shape)} alternate too often; at most two groups of axes")
+    node.require(
+        len(sizes) <= 5, f"axes {sorted(axes)} of {list(shape)} alternate too often; at most two groups of axes"
+    )
     return tuple(sizes + [1] * (5 - len(sizes)))
 
 

@@ -36,7 +36,9 @@ class Node:
         """Require as many inputs as one of `inputs`, and `outputs` outputs."""
         got = len(self.operator.inputs)
         self.require(got in inputs, f"expected {' or '.join(map(str, inputs))} inputs, got {got}")
-        self.require(len(self.operator.outputs) == outputs, f"expected {outputs} outputs, got {len(self.operator.outputs)}")
+        self.require(
+            len(self.operator.outputs) == outputs, f"expected {outputs} outputs, got {len(self.operator.outputs)}"
+        )
 
     def optional(self, position: int) -> Tensor | None:
         """Return an input that may be left out."""
@@ -63,7 +65,9 @@ class Node:
 
     def int8(self, tensor: Tensor) -> Quantization:
         """Require an int8 activation, quantised per tensor, and return its quantisation."""
-        self.require(tensor.dtype == "int8", f"tensor {tensor.name[:60]!r} is {tensor.dtype}; only int8 is supported here")
+        self.require(
+            tensor.dtype == "int8", f"tensor {tensor.name[:60]!r} is {tensor.dtype}; only int8 is supported here"
+        )
         q = tensor.quantization
         if q is None or q.per_channel:
             self.fail(f"tensor {tensor.name[:60]!r} needs one scale and one zero point")
@@ -124,11 +128,13 @@ class Node:
     def multiplier(self, real: float) -> tuple[int, int]:
         """Split a real multiplier into fixed point, refusing what 32 bits cannot do."""
         self.require(
-            math.isfinite(real) and real >= 0, f"the scales give the multiplier {real}; expected a finite one, not negative"
+            math.isfinite(real) and real >= 0,
+            f"the scales give the multiplier {real}; expected a finite one, not negative",
         )
         multiplier, shift = quantize_multiplier(real)
         self.require(
-            shift <= MAX_LEFT_SHIFT, f"the scales give the multiplier {real:.3g}; expected less than 2**{MAX_LEFT_SHIFT}"
+            shift <= MAX_LEFT_SHIFT,
+            f"the scales give the multiplier {real:.3g}; expected less than 2**{MAX_LEFT_SHIFT}",
         )
         return multiplier, shift
 
@@ -156,7 +162,8 @@ def same_padding(node: Node, size: int, out: int, kernel: int, stride: int, dila
     expected = -(-size // stride) if padding == "SAME" else (size + stride - extent) // stride
     node.require(
         expected >= 1 and out == expected,
-        f"a window of {extent} with stride {stride} and {padding} padding over {size} gives {expected}, the file says {out}",
+        f"a window of {extent} with stride {stride} and {padding} padding over {size} gives {expected}, "
+        f"the file says {out}",
     )
     return max(0, (out - 1) * stride + extent - size) // 2
 

@@ -16,7 +16,9 @@ def weight_quantization(node: Node, weights: Tensor, channels: int, axis: int) -
     if q is None:
         node.fail("the weights have no scale")
     node.require(not np.any(q.zero_points), "the weights have a zero point; expected symmetric weights (zero point 0)")
-    node.require(bool(np.all(np.isfinite(q.scales) & (q.scales >= 0))), "the weights have a scale that is not a number >= 0")
+    node.require(
+        bool(np.all(np.isfinite(q.scales) & (q.scales >= 0))), "the weights have a scale that is not a number >= 0"
+    )
     if q.per_channel:
         node.require(
             q.scales.size == channels and q.axis == axis,

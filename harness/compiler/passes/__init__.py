@@ -1,1 +1,1 @@
-"""Graph to graph, each pass one idea; folding the zero point into the bias happens where the bias is made (weights.py)."""
+"""Graph to graph, each pass one idea; the zero point is folded where the bias is made, in kernels/weights.py."""

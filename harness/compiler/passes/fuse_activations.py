@@ -16,7 +16,9 @@ def fuse_activations(graph: Graph) -> Graph:
     """Return the graph without the activations that could be fused."""
     fused: dict[int, Operator] = {}  # operator index -> the activation it takes over
     for operator in graph.operators:
-        producer = graph.writer(operator.inputs[0]) if operator.op in FUSABLE and operator.inputs[0] is not None else None
+        producer = (
+            graph.writer(operator.inputs[0]) if operator.op in FUSABLE and operator.inputs[0] is not None else None
+        )
         if producer is not None and _fits(graph, producer, operator):
             fused[producer.index] = operator
     gone = {operator.index for operator in fused.values()}
