@@ -1,0 +1,1 @@
+"""Emulated boards: programs that run a firmware and offer its serial port."""
