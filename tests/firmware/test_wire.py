@@ -1,0 +1,134 @@
+"""The firmware's half of the wire, compiled for the host with sanitizers, against the host's half."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import resources
+from harness.device import protocol
+from harness.device.protocol import Deframer, ErrorCode, Frame, Type
+
+SOURCES = ("cobs", "crc32", "frame_receive", "frame_reply", "measure", "commands")
+FLAGS = (
+    "-std=c11",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-O1",
+    "-g",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover",
+)
+INPUT_BYTES, OUTPUT_BYTES, MAX_PAYLOAD = 300, 5, 4096
+SAMPLE = bytes(range(200)) + bytes(100)
+ANSWER = bytes(b + 1 for b in SAMPLE[:OUTPUT_BYTES])
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    here, root = Path(__file__).parent, resources.firmware()
+    binary = tmp_path_factory.mktemp("wire") / "firmware"
+    sources = [here / "host_hal.c", *(root / "src" / f"{name}.c" for name in SOURCES)]
+    includes = (f"-I{here}", f"-I{root / 'src'}", f"-I{root / 'hal'}")
+    subprocess.run(["cc", *FLAGS, *includes, *sources, "-o", binary], check=True)
+    return binary
+
+
+def talk(firmware: Path, sent: bytes) -> list[Frame]:
+    """Send bytes, then close the line; return the frames that came back."""
+    process = subprocess.run([firmware], input=sent, capture_output=True, timeout=20)
+    assert process.returncode == 0, process.stderr.decode()
+    return [protocol.decode_frame(stretch) for stretch in Deframer().feed(process.stdout)]
+
+
+def request(kind: int, payload: bytes = b"", sequence: int = 1) -> bytes:
+    return protocol.encode_frame(Frame(kind, sequence, payload))
+
+
+def error_code(frame: Frame) -> int:
+    assert frame.type == Type.ERROR
+    return protocol.decode_error(frame.payload).code
+
+
+def test_hello_says_what_the_model_is(firmware: Path) -> None:
+    (reply,) = talk(firmware, request(Type.HELLO, sequence=513))
+    hello = protocol.decode_hello(reply.payload)
+    assert (reply.type, reply.sequence) == (Type.HELLO | protocol.REPLY, 513)
+    assert hello.sha256 == "00112233445566778899aabbccddeeff" * 2
+    assert (hello.inputs[0].shape, hello.inputs[0].scale, hello.inputs[0].zero_point) == ((1, INPUT_BYTES), 0.5, -3)
+    assert (hello.outputs[0].shape, hello.outputs[0].scale, hello.outputs[0].zero_point) == ((OUTPUT_BYTES,), 0.25, 7)
+    assert (hello.clock_hz, hello.counter_hz, hello.layers, hello.max_payload) == (64_000_000, 1000, 1, MAX_PAYLOAD)
+    assert hello.counter == "cycles"
+
+
+def test_infer_answers_each_sample_of_a_batch(firmware: Path) -> None:
+    (reply,) = talk(firmware, request(Type.INFER, protocol.encode_infer([SAMPLE, bytes(INPUT_BYTES), SAMPLE])))
+    assert protocol.decode_infer(reply.payload, OUTPUT_BYTES) == [ANSWER, b"\1" * OUTPUT_BYTES, ANSWER]
+
+
+def test_the_largest_frame_that_hello_promises_is_accepted(firmware: Path) -> None:
+    batch = (MAX_PAYLOAD - 2) // INPUT_BYTES
+    (reply,) = talk(firmware, request(Type.INFER, protocol.encode_infer([SAMPLE] * batch)))
+    assert protocol.decode_infer(reply.payload, OUTPUT_BYTES) == [ANSWER] * batch
+
+
+def test_measure_counts_without_the_cost_of_counting(firmware: Path) -> None:
+    (reply,) = talk(firmware, request(Type.MEASURE, SAMPLE))
+    measured = protocol.decode_measurement(reply.payload, layers=1, output_bytes=OUTPUT_BYTES)
+    assert (measured.ticks, measured.layer_ticks, measured.stack_bytes) == (10, (10,), 96)
+    assert measured.outputs == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "code"),
+    [
+        (0x42, b"", ErrorCode.TYPE),
+        (Type.INFER, b"", ErrorCode.LENGTH),
+        (Type.INFER, b"\2\0" + SAMPLE, ErrorCode.LENGTH),
+        (Type.INFER, b"\1\0" + SAMPLE[:-1], ErrorCode.LENGTH),
+        (Type.MEASURE, SAMPLE + b"x", ErrorCode.LENGTH),
+        (Type.INFER, bytes(5000), ErrorCode.LENGTH),
+    ],
+)
+def test_a_wrong_request_is_refused_and_the_next_one_answered(
+    firmware: Path, kind: int, payload: bytes, code: ErrorCode
+) -> None:
+    first, second = talk(firmware, request(kind, payload, 7) + request(Type.HELLO, sequence=8))
+    assert error_code(first) == code
+    assert (second.type, second.sequence) == (Type.HELLO | protocol.REPLY, 8)
+
+
+def test_another_version_is_refused(firmware: Path) -> None:
+    content = bytes([2, Type.HELLO, 1, 0])
+    encoded = protocol.cobs.encode(content + protocol.zlib.crc32(content).to_bytes(4, "little"))
+    (reply,) = talk(firmware, b"\0" + encoded + b"\0")
+    assert error_code(reply) == ErrorCode.VERSION
+
+
+@given(at=st.integers(1, 40), flip=st.integers(1, 255))
+@settings(max_examples=60, deadline=None)
+def test_a_changed_byte_is_noticed_and_a_repeated_request_answered(firmware: Path, at: int, flip: int) -> None:
+    good = request(Type.MEASURE, SAMPLE, 3)
+    bad = good[:at] + bytes([good[at] ^ flip]) + good[at + 1 :]
+    replies = talk(firmware, bad + good + good)
+    assert replies[-1].type == Type.MEASURE | protocol.REPLY
+    assert all(frame.payload == replies[-1].payload for frame in replies if frame.type != Type.ERROR)
+    assert any(frame.type == Type.ERROR for frame in replies)
+
+
+@given(noise=st.binary(max_size=600))
+@settings(max_examples=60, deadline=None)
+def test_noise_never_stops_the_device(firmware: Path, noise: bytes) -> None:
+    # The first request may complete the noise's last, broken frame; the second cannot.
+    replies = talk(firmware, noise + request(Type.HELLO, sequence=20) + request(Type.HELLO, sequence=21))
+    assert (replies[-1].type, replies[-1].sequence) == (Type.HELLO | protocol.REPLY, 21)
+
+
+@given(garbage=st.binary(max_size=100).map(lambda data: data.replace(b"\0", b"\1")))
+@settings(max_examples=30, deadline=None)
+def test_bytes_between_frames_are_not_answered(firmware: Path, garbage: bytes) -> None:
+    replies = talk(firmware, garbage + request(Type.HELLO, sequence=1) + garbage + request(Type.HELLO, sequence=2))
+    assert [frame.sequence for frame in replies] == [1, 2]
