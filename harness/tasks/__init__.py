@@ -1,0 +1,18 @@
+"""Tasks: data, front end, labels and metric, without TensorFlow. To add one: a file here and a line in `TASKS`."""
+
+from harness.tasks.card import Card, read_card, write_card, zoo_models
+from harness.tasks.samples import TASKS, ModelInput, Samples, Task, default_data, find_task, load
+
+__all__ = [
+    "TASKS",
+    "Card",
+    "ModelInput",
+    "Samples",
+    "Task",
+    "default_data",
+    "find_task",
+    "load",
+    "read_card",
+    "write_card",
+    "zoo_models",
+]

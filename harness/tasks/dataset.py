@@ -1,0 +1,35 @@
+"""A labelled set of raw items, read only when they are asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHUFFLE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Raw items and what they are.
+
+    Attributes:
+        name: as it stands in the rows.
+        kind: "sound" (n, samples) float in -1 to 1, "picture" (n, h, w, colours) uint8, or "map" (n, ...) int8, the
+            input of a model with MLPerf Tiny's front end.
+        labels: the class of every item, by name.
+        fetch: from indices (n,) to items.
+    """
+
+    name: str
+    kind: Literal["sound", "picture", "map"]
+    labels: tuple[str, ...]
+    fetch: Callable[[NDArray[np.int64]], NDArray[Any]]
+
+    def choose(self, samples: int) -> NDArray[np.int64]:
+        """Return the indices of the first `samples` of a fixed shuffle; all, in order, where there are no more."""
+        size = len(self.labels)
+        if samples >= size:
+            return np.arange(size)
+        return np.random.default_rng(SHUFFLE_SEED).permutation(size)[:samples]

@@ -1,0 +1,198 @@
+"""From a task, a data set and a model's input to the bytes that the model takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+from harness.tasks import kws, vision
+from harness.tasks.card import Card
+from harness.tasks.dataset import Dataset
+from harness.tasks.frontend import MLPERF_KWS, PICTURE, FrontEnd, quantise
+
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """A model's only input: its shape (with the batch of 1), type, and quantisation where it is int8."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a model is fed with.
+
+    Attributes:
+        inputs: (n, ...) in the model's own type; the shape behind n is the model's without its batch.
+        labels: (n,) indices into `classes`, None where nothing is known.
+        classes: in the order of the model's outputs.
+        dataset: its name.
+        size: how many items the data set has in all.
+    """
+
+    inputs: NDArray[Any]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    dataset: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: how a model of it is recognised, and what data it can be fed.
+
+    Attributes:
+        name: kws, vision ...
+        input_elements: of one sample.
+        outputs: number of classes.
+        labels: order of the outputs of a model without a card.
+        frontend: of a model without a card.
+        datasets: by the name that `--data` takes.
+        folder: reads a user's own folder, None where that is not possible.
+        metric: what `accuracy` is.
+    """
+
+    name: str
+    input_elements: int
+    outputs: int
+    labels: tuple[str, ...]
+    frontend: FrontEnd
+    datasets: dict[str, Callable[[], Dataset]]
+    folder: Callable[[Path], Dataset] | None = None
+    metric: str = "top1"
+
+    def fits(self, model_input: ModelInput, output_elements: int) -> bool:
+        """Tell whether a model of these sizes may be one of this task."""
+        return prod(model_input.shape) == self.input_elements and output_elements == self.outputs
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            "kws", 490, 12, kws.MLPERF_LABELS, MLPERF_KWS,
+            {"kws01": kws.kws01, "speech_commands": kws.speech_commands, "synthetic": kws.synthetic},
+            folder=kws.folder,
+        ),
+        Task("vision", 32 * 32 * 3, 10, vision.LABELS, PICTURE, {"cifar10": vision.cifar10}),
+    )
+}  # fmt: skip
+
+
+def find_task(name: str | None, card: Card | None, model_input: ModelInput, output_elements: int) -> Task | None:
+    """Return the task: the named one, the card's, else the one whose shapes fit, else None.
+
+    Raises:
+        UserError: the named task does not exist.
+    """
+    wanted = name or (card.task if card else None)
+    if wanted is not None:
+        if wanted not in TASKS:
+            raise UserError(f"unknown task {wanted!r}: expected one of {', '.join(TASKS)}")
+        return TASKS[wanted]
+    return next((task for task in TASKS.values() if task.fits(model_input, output_elements)), None)
+
+
+def default_data(task: Task | None, card: Card | None) -> str:
+    """Return the name of the data set that is taken where the user names none."""
+    if task is None:
+        return "random"
+    preferred = "cifar10" if task.name == "vision" else "speech_commands" if card else "kws01"
+    try:
+        task.datasets[preferred]()
+    except UserError:
+        return "synthetic" if "synthetic" in task.datasets else "random"
+    return preferred
+
+
+def load(task: Task | None, data: str | None, card: Card | None, model_input: ModelInput, samples: int) -> Samples:
+    """Read samples and turn them into model inputs.
+
+    Args:
+        task: None for a model of which nothing is known: only random data is possible.
+        data: a data set's name, a folder, or None for the task's default.
+        card: of the model, where it has one: its front end and the order of its classes.
+        model_input: of the model.
+        samples: the first so many of a fixed shuffle; all where the data set has no more.
+
+    Raises:
+        UserError: the data is not there, not known, or does not fit the model.
+    """
+    name = data or default_data(task, card)
+    if name == "random":
+        return _random(task, card, model_input, samples)
+    if task is None:
+        raise UserError(f"expected --task with --data {name}: the model's shapes fit no task; or use --data random")
+    dataset = _dataset(task, name, card)
+    chosen = dataset.choose(samples)
+    classes = card.labels if card else task.labels
+    position = {label: index for index, label in enumerate(classes)}
+    unknown = set(dataset.labels) - set(position)
+    if unknown:
+        raise UserError(
+            f"the model knows no class {sorted(unknown)[0]!r} of {dataset.name}; it knows {', '.join(classes)}"
+        )
+    labels = np.array([position[dataset.labels[index]] for index in chosen], np.int64)
+    inputs = _inputs(dataset, chosen, card.frontend if card else task.frontend, card, model_input)
+    expected = model_input.shape[1:]
+    if prod(inputs.shape[1:]) != prod(expected):
+        raise UserError(
+            f"{dataset.name} gives {prod(inputs.shape[1:])} values a sample, the model takes {prod(expected)}"
+        )
+    return Samples(inputs.reshape(len(inputs), *expected), labels, classes, dataset.name, len(dataset.labels))
+
+
+def _dataset(task: Task, name: str, card: Card | None) -> Dataset:
+    if name == "kws01" and task.name == "kws" and card is not None:
+        return kws.kws01_sound()
+    if name in task.datasets:
+        return task.datasets[name]()
+    if Path(name).is_dir():
+        if task.folder is None:
+            raise UserError(
+                f"task {task.name} cannot read a folder; expected one of {', '.join(task.datasets)}, random"
+            )
+        return task.folder(Path(name))
+    known = sorted({*task.datasets, "random"})
+    raise UserError(f"unknown data {name!r} for task {task.name}: expected {', '.join(known)} or a folder")
+
+
+def _inputs(
+    dataset: Dataset, chosen: NDArray[np.int64], frontend: FrontEnd, card: Card | None, model_input: ModelInput
+) -> NDArray[Any]:
+    """Fetch, apply the front end, quantise as the model (or its card) says."""
+    raw = dataset.fetch(chosen)
+    if dataset.kind == "map":
+        same = (model_input.scale, model_input.zero_point) == (MLPERF_KWS.scale, MLPERF_KWS.zero_point)
+        if model_input.dtype == "int8" and same:
+            return raw
+        features = np.float32(MLPERF_KWS.scale) * (raw.astype(np.float32) - MLPERF_KWS.zero_point)
+    else:
+        features = frontend.features(raw)
+    if model_input.dtype == "float32":
+        return features
+    if card is None and dataset.kind != "picture":
+        frontend = replace(frontend, scale=model_input.scale or 1.0, zero_point=model_input.zero_point or 0)
+    return quantise(features, frontend.scale, frontend.zero_point, frontend.rounding)
+
+
+def _random(task: Task | None, card: Card | None, model_input: ModelInput, samples: int) -> Samples:
+    """Return inputs drawn from the whole range of the input's type."""
+    generator = np.random.default_rng(RANDOM_SEED)
+    shape = (samples, *model_input.shape[1:])
+    if model_input.dtype == "float32":
+        inputs: NDArray[Any] = generator.uniform(-1.0, 1.0, shape).astype(np.float32)
+    else:
+        inputs = generator.integers(-128, 128, shape, dtype=np.int8)
+    classes = card.labels if card else task.labels if task else ()
+    return Samples(inputs, None, classes, "random", samples)

@@ -1,0 +1,60 @@
+"""Post-training quantisation to int8 (weights per channel, activations and border of the graph per tensor).
+
+The conversion runs in a process of its own: the converter keeps memory, prints, and can end the process.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import EnvironmentFailure
+
+
+def quantize(model: keras.Model, calibration: NDArray[np.float32], target: Path) -> None:
+    """Write `model` as an int8 .tflite of batch 1, with a softmax at its end.
+
+    Args:
+        model: from inputs (batch, *shape) to logits.
+        calibration: (n, *shape) inputs that set the ranges of the activations.
+        target: the file to write.
+
+    Raises:
+        EnvironmentFailure: the converter failed; says how.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        source, inputs = Path(scratch, "model.keras"), Path(scratch, "calibration.npy")
+        model.save(source)
+        np.save(inputs, calibration)
+        command = [sys.executable, "-m", __name__, str(source), str(inputs), str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not target.exists():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EnvironmentFailure(f"expected the converter to write {target}, it ended with {done.returncode}: {last}")
+
+
+def _convert(source: str, inputs: str, target: str) -> None:
+    """Convert; this is what the child process does."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    trained = keras.saving.load_model(source)
+    model = keras.Model(trained.inputs, keras.layers.Softmax()(trained.outputs[0]))
+    calibration = np.load(inputs)
+    # A free batch dimension would leave SHAPE, STRIDED_SLICE and PACK in the graph; variables would be copied.
+    shape = tf.TensorSpec((1, *calibration.shape[1:]), tf.float32, name="input")
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(shape)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([each[None]] for each in calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    Path(target).write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    _convert(*sys.argv[1:])

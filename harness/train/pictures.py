@@ -1,0 +1,165 @@
+"""The training material of keyword spotting: log-mel pictures of Speech Commands, and silence made from noise.
+
+A picture is 98 rows (10 ms each) of 40 mel bins; a grey level is `LEVELS * ln(P + 4e-7) + OFFSET` with P as
+`harness.tasks.frontend.SPEECH_LOG_MEL` computes it (least squares over official test clips, for which both exist).
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.tasks import data
+from harness.tasks.frontend import SPEECH_LOG_MEL
+from harness.tasks.kws import LABELS
+
+LEVELS = 9.977
+OFFSET = 146.24
+
+Grey = NDArray[np.uint8]
+Sound = NDArray[np.float32]
+
+#: Training noise comes from the first part of each recording, validation noise from the rest.
+_NOISE_SPLIT = 0.85
+_SILENT_PICTURES = (800, 200)
+_SILENT_CROPS = (3_200, 400)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures: `grey` uint8 (n, 98, 40) and `labels` int64 (n,), indices into `kws.LABELS`."""
+
+    grey: Grey
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.labels)
+
+    def first(self, count: int) -> "Pictures":
+        """Return at most `count` of them, taken evenly over all (they lie in order of class)."""
+        chosen = np.linspace(0, len(self) - 1, min(count, len(self))).astype(int)
+        return Pictures(self.grey[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a keyword student is trained with.
+
+    Attributes:
+        training: pictures of the training speakers, and silence.
+        validation: pictures of the validation speakers, and silence from other stretches of noise.
+        noise: mel power spectra (n, 98, 40) of background noise of RMS 0.1, float32, to mix into pictures.
+    """
+
+    training: Pictures
+    validation: Pictures
+    noise: NDArray[np.float32]
+
+
+def load(seed: int = 0) -> Speech:
+    """Read the pictures and the noise below HARNESS_DATA, and make silence from the noise.
+
+    Args:
+        seed: of the choice and the loudness of the noise.
+
+    Raises:
+        UserError: a file of the data folder is missing or damaged.
+    """
+    random = np.random.default_rng(seed)
+    recordings = [samples for _, samples in data.sounds(_file("background_noise", _NOISE_FILE))]
+    quiet = _read(_file("speech_commands", "logmel98x40_jpeg_background.npz")).grey
+    parts = []
+    for number, name in enumerate(("training", "validation")):
+        spoken = _read(_file("speech_commands", f"logmel98x40_jpeg_{name}.npz"))
+        own = [_stretch(recording, training=number == 0) for recording in recordings]
+        start = sum(_SILENT_PICTURES[:number])
+        pictures = quiet[start : start + _SILENT_PICTURES[number]]
+        silence = np.concatenate([_silence(own, _SILENT_CROPS[number], random), pictures])
+        labels = np.concatenate([spoken.labels, np.full(len(silence), LABELS.index("silence"))])
+        parts.append(Pictures(np.concatenate([spoken.grey, silence]), labels))
+    return Speech(*parts, noise=_noise(recordings, random))
+
+
+_NOISE_FILE = "speech_commands_background_noise_flac.zip"
+
+
+def _file(*parts: str) -> Path:
+    return data.require("speech_commands", *parts)
+
+
+def to_log_mel(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ln(P + 4e-7) of grey levels, of any shape."""
+    return (grey - np.float32(OFFSET)) / np.float32(LEVELS)
+
+
+def to_grey(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return grey levels, not rounded, in 0 to 255, of ln(P + 4e-7), of any shape."""
+    return np.clip(log_mel * np.float32(LEVELS) + np.float32(OFFSET), 0, 255)
+
+
+def _read(path: Path) -> Pictures:
+    """Decode one npz of JPEG files that share a header; silence is what is named `_background_noise_`."""
+    with np.load(path) as packed:
+        header, bodies = packed["jpeg_header"].tobytes(), packed["jpeg_bodies"].tobytes()
+        offsets, names = packed["offsets"], packed["names"]
+    grey = np.stack(
+        [
+            np.asarray(Image.open(io.BytesIO(header + bodies[start:end])))
+            for start, end in zip(offsets[:-1], offsets[1:], strict=True)
+        ]
+    )
+    words = [name.decode().split("/")[0].replace("_background_noise_", "silence") for name in names]
+    return Pictures(grey, np.array([LABELS.index(word) for word in words]))
+
+
+def _stretch(recording: Sound, training: bool) -> Sound:
+    """Return the part of a noise recording that belongs to the training or the validation set."""
+    border = int(len(recording) * _NOISE_SPLIT)
+    return recording[:border] if training else recording[border:]
+
+
+def _crops(recordings: list[Sound], count: int, random: np.random.Generator) -> Sound:
+    """Return `count` random seconds, (count, 16000)."""
+    crops = []
+    for number in random.integers(len(recordings), size=count):
+        start = random.integers(len(recordings[number]) - 16_000)
+        crops.append(recordings[number][start : start + 16_000])
+    return np.stack(crops)
+
+
+def _at_loudness(sound: Sound, rms: NDArray[np.float64]) -> Sound:
+    """Rescale each clip to its root mean square, and clip it to -1 to 1."""
+    own = np.sqrt(np.mean(sound**2, axis=1, keepdims=True) + 1e-12)
+    return np.clip(sound / own * rms[:, None], -1, 1).astype(np.float32)
+
+
+def _silence(recordings: list[Sound], count: int, random: np.random.Generator) -> Grey:
+    """Return pictures of noise, RMS log-uniform from 5e-5 to 0.35, one in 50 digital silence, half through JPEG.
+
+    The recordings are far quieter than the official test's silence; without the rescaling a third of it is missed.
+    """
+    sound = _at_loudness(_crops(recordings, count, random), 10 ** random.uniform(-4.3, -0.45, count))
+    sound[random.random(count) < 0.02] = 0
+    sound = np.round(sound * 32767) / np.float32(32768)
+    log_mel = np.concatenate([SPEECH_LOG_MEL.log_mel(part) for part in np.array_split(sound, -(-count // 256))])
+    grey = np.round(to_grey(log_mel)).astype(np.uint8)
+    grey[::2] = np.stack([_through_jpeg(picture) for picture in grey[::2]])
+    return grey
+
+
+def _through_jpeg(picture: Grey) -> Grey:
+    """Return the picture as quality 75 leaves it."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=75)
+    return np.asarray(Image.open(file))
+
+
+def _noise(recordings: list[Sound], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return mel power spectra (512, 98, 40) of training noise at RMS 0.1."""
+    own = [_stretch(recording, training=True) for recording in recordings]
+    sound = _at_loudness(_crops(own, 512, random), np.full(512, 0.1))
+    return np.exp(SPEECH_LOG_MEL.log_mel(sound)) - np.float32(SPEECH_LOG_MEL.log_offset)

@@ -1,0 +1,93 @@
+"""The training set of keyword spotting: augmented pictures through the front end of the student."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.tasks.frontend import SPEECH_LOG_MEL, FrontEnd
+from harness.train import pictures
+from harness.train.augment import Augmentation, augment, lead_in
+from harness.train.pictures import Pictures, Speech, to_log_mel
+from harness.train.recipe import Recipe
+from harness.train.trainer import Floats, TrainingSet
+
+_CHUNK = 512
+
+
+def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
+    """Read the pictures and return the training set of a recipe, and the front end its student needs.
+
+    The front end is the pictures' own with the changes of the recipe; its mean and std are those of the columns over
+    the training set as it is.
+
+    Raises:
+        UserError: data is missing, or the recipe asks for a front end that the pictures cannot give.
+    """
+    speech = pictures.load(recipe.seed)
+    if recipe.schedule.examples:
+        speech = replace(
+            speech,
+            training=speech.training.first(recipe.schedule.examples),
+            validation=speech.validation.first(recipe.schedule.examples),
+        )
+    frontend = _standardised(_frontend(recipe.frontend), speech.training)
+    examples = TrainingSet(
+        view=_views(speech, recipe.augmentation, frontend, recipe.seed),
+        labels=speech.training.labels,
+        validation_inputs=inputs(speech.validation, frontend),
+        validation_labels=speech.validation.labels,
+        calibration=inputs(speech.training.first(recipe.export.calibration), frontend),
+    )
+    return examples, frontend
+
+
+def inputs(shown: Pictures, frontend: FrontEnd) -> Floats:
+    """Return model inputs (n, frames, columns, 1) of pictures as they are."""
+    log_mel = to_log_mel(shown.grey[:, :: _step(frontend)].astype(np.float32))
+    return frontend.from_log_mel(log_mel)[..., None]
+
+
+def _step(frontend: FrontEnd) -> int:
+    """Return how many rows of a picture one hop is."""
+    return round(frontend.hop_ms / SPEECH_LOG_MEL.hop_ms)
+
+
+def _frontend(changes: dict[str, Any]) -> FrontEnd:
+    """Return the pictures' front end with what a recipe may change."""
+    unknown = set(changes) - {"kind", "hop_ms", "coefficients", "dct_norm"}
+    if unknown:
+        raise UserError(f"expected kind, hop_ms, coefficients or dct_norm in [frontend], got '{min(unknown)}'")
+    frontend = replace(SPEECH_LOG_MEL, **changes)
+    if frontend.kind not in ("mfcc", "log_mel") or frontend.hop_ms not in (10.0, 20.0):
+        raise UserError(
+            f"expected kind 'mfcc' or 'log_mel' and hop_ms 10 or 20 in [frontend], "
+            f"got '{frontend.kind}' and {frontend.hop_ms}"
+        )
+    return frontend
+
+
+def _standardised(frontend: FrontEnd, shown: Pictures) -> FrontEnd:
+    """Set mean and std to those of each column (rounded, so that a card can be read)."""
+    values = inputs(shown, frontend)
+    mean, std = values.mean(axis=(0, 1, 3)), values.std(axis=(0, 1, 3))
+    return replace(frontend, mean=tuple(round(float(x), 4) for x in mean), std=tuple(round(float(x), 4) for x in std))
+
+
+def _views(speech: Speech, how: Augmentation, frontend: FrontEnd, seed: int) -> Any:
+    """Return the function from an epoch's number to its augmented inputs."""
+    grey, lead = speech.training.grey, lead_in(speech.training.grey)
+
+    def view(epoch: int) -> Floats:
+        random = np.random.default_rng((seed, epoch, 1))
+        parts = []
+        for start in range(0, len(grey), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            changed = augment(
+                grey[chunk].astype(np.float32), lead[chunk], speech.noise, how, _step(frontend), random
+            )
+            parts.append(frontend.from_log_mel(to_log_mel(changed)))
+        return np.concatenate(parts)[..., None]
+
+    return view
