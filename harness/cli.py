@@ -1,0 +1,294 @@
+"""The command line: parses, calls one flow, prints. Every failure is one line on stderr and an exit status.
+
+0 done, 1 a `--fail-on` rule broke, 2 the user's mistake, 3 the environment or the device failed, 130 interrupted.
+"""
+
+import errno
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+from harness import __version__
+from harness.errors import EnvironmentFailure, HarnessError, RuleBroken
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from harness.report.progress import Speaker
+
+INTERRUPTED = 130
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+Where = Literal["auto", "qemu", "hardware", "renode"]
+Objective = Literal["balanced", "latency", "ram", "flash"]
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL|ZOO", help="A .tflite file, or a student of the zoo.")]
+DataOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|DIR", help="kws01, speech_commands, cifar10, synthetic, random, or a folder with data."),
+]
+OptimiseOption = Annotated[Objective, typer.Option(help="What the compiler favours.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+app = typer.Typer(
+    name="harness",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit status.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends emulators and removes half files, as Ctrl-C does
+    try:
+        status = app(arguments, prog_name="harness", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except BrokenPipeError:
+        _leave_pipe()
+        return 0
+    except (KeyboardInterrupt, typer.Abort) as interruption:
+        return _fail(str(interruption) or "interrupted", INTERRUPTED, interruption)
+    except HarnessError as error:
+        return _fail(str(error), error.exit_status, error)
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message()}; see harness --help", 2, error)
+    except OSError as error:
+        return _fail(_explain(error), 3, error)
+    except Exception as error:
+        advice = "this is a fault of the harness: run again with HARNESS_DEBUG=1 and report what it prints"
+        return _fail(f"unexpected {type(error).__name__}: {error}; {advice}", 3, error)
+
+
+@app.callback(invoke_without_command=True)
+def harness(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """How fast, how big and how accurate is this neural network on that microcontroller board?
+
+    Example: harness bench --board nano33
+    """
+    if version:
+        _print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        _print(context.get_help())
+
+
+@app.command()
+def bench(
+    board: Annotated[list[str], typer.Option(metavar="NAME", help="A board of `harness boards`; may be repeated.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL|ZOO]...", help="Default: every zoo student that fits.")
+    ] = None,
+    on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
+    flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
+    ] = None,
+    data: DataOption = None,
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="The first N of a fixed shuffle.")] = 100,
+    optimise: OptimiseOption = "balanced",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder; default: results/runs/<run>.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure models on boards: latency, memory, accuracy, and whether every output byte is right.
+
+    Examples:
+
+      harness bench --board nano33
+
+      harness bench my_model.tflite --board nano33 --on qemu --samples 16 --json
+    """
+    from harness.flows.bench import Request
+    from harness.flows.bench import bench as run_bench
+    from harness.report import terminal
+
+    request = Request(tuple(models or ()), tuple(board), on, flash, task, data, samples, optimise, out)
+    run = run_bench(request, _speaker())
+    if as_json:
+        _print(run.document.to_json(), end="")
+    else:
+        _show(terminal.summary(run.document))
+    _speaker().say(f"written to {run.folder}")
+    run.check()
+
+
+@app.command("compile")
+def compile_(
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.")],
+    prefix: Annotated[str, typer.Option(metavar="NAME", help="Of the C names: NAME_invoke.")] = "model",
+    core: Annotated[str | None, typer.Option(metavar="NAME", help="Default: portable C11 for any compiler.")] = None,
+    optimise: OptimiseOption = "balanced",
+) -> None:
+    """Write a model as a folder of C: init, invoke, tensors, and the kernels it needs.
+
+    Example: harness compile my_model.tflite -o my_model_c
+    """
+    from harness.flows.compile import compile_to
+
+    description = compile_to(model, out, prefix=prefix, core=core, optimise=optimise)
+    weights, arena = description["flash_weights_bytes"], description["ram_arena_bytes"]
+    layers, macs = len(description["layers"]), description["macs"]
+    _print(f"{out}: {layers} layers, {macs:,} MACs, {weights:,} bytes of weights, {arena:,} bytes of arena")
+    _speaker().say(f"how to use it: {out / 'README.md'}")
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument,
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Which part of the data.")] = "test",
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the accuracy of a model on this computer, with the recall of every class.
+
+    Example: harness evaluate my_model.tflite --data kws01
+    """
+    from harness.flows.evaluate import evaluate as run_evaluate
+    from harness.report import terminal
+
+    document = run_evaluate(model, data=data, split=split, task=task, speaker=_speaker())
+    if as_json:
+        _print(document.to_json(), end="")
+        return
+    assert document.confusion is not None
+    _show(terminal.recall(document.confusion))
+    _show(terminal.summary(document))
+
+
+@app.command()
+def boards(
+    attached: Annotated[bool, typer.Option("--attached", help="Only those attached to this computer.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the boards.
+
+    Example: harness boards --attached
+    """
+    from harness.flows.boards import list_boards
+    from harness.report import terminal
+
+    found = list_boards(attached_only=attached)
+    _print(json.dumps({"schema": 1, "boards": found}, indent=1)) if as_json else _show(terminal.boards(found))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and the command that mends it."""
+    from harness.flows.doctor import examine
+    from harness.report import terminal
+
+    findings = examine()
+    _show(terminal.findings(findings))
+    missing = [finding for finding in findings if finding.needed and not finding.ok]
+    if missing:
+        names = ", ".join(finding.name for finding in missing)
+        raise EnvironmentFailure(f"missing or broken: {names}; mend it with: {missing[0].remedy}")
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="A run folder or its rows.json.")],
+    new: Annotated[Path, typer.Argument(help="Another.")],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="'instructions>+0.5%' or 'accuracy<-0.5'; may be repeated."),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
+) -> None:
+    """Show what changed between two runs; exit with 1 when a rule breaks.
+
+    A rule holds the change of a column against a limit: with % relative to OLD, else NEW - OLD.
+
+    Example: harness compare results/baselines/nano33 results/runs/mine --fail-on 'instructions>+0.5%'
+    """
+    from harness.flows.compare import compare_runs, verdict_line
+    from harness.report import markdown as as_markdown
+    from harness.report import terminal
+
+    comparison, verdicts = compare_runs(old, new, fail_on or [])
+    if markdown:
+        _print(as_markdown.comparison(comparison, verdicts), end="")
+    else:
+        _show(terminal.differences(comparison, verdicts))
+    if verdicts:
+        raise RuleBroken(verdict_line(verdicts))
+
+
+def _speaker() -> "Speaker":
+    from harness.report.progress import Speaker
+
+    return Speaker(_console(sys.stderr))
+
+
+def _show(what: "RenderableType") -> None:
+    """Print a table on stdout; a reader that went away is not a failure of the command."""
+    try:
+        _console(sys.stdout).print(what)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_pipe()
+
+
+def _print(text: str, end: str = "\n") -> None:
+    """Print text on stdout as it is; a reader that went away is not a failure of the command."""
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        _leave_pipe()
+
+
+def _console(file: Any) -> "Console":
+    """Return a console; where no terminal says how wide it is, tables get the width they were made for."""
+    from rich.console import Console
+
+    from harness.report.terminal import WIDTH
+
+    return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+
+
+def _leave_pipe() -> None:
+    """Send what is still to be printed nowhere, so that Python's exit does not complain about the pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _explain(error: OSError) -> str:
+    if error.errno in _DISK_FULL:
+        return f"expected space to write to, the disk is full ({error.filename or 'no file named'}): free some and run again"
+    where = f" at {error.filename}" if error.filename else ""
+    return f"the system says {error.strerror or error}{where}"
+
+
+def _fail(message: str, status: int, error: BaseException) -> int:
+    if os.environ.get("HARNESS_DEBUG") == "1":
+        traceback.print_exception(error)
+    print(f"harness: error: {' '.join(message.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,1 @@
+"""The stories that walk through several halls; only these modules and the command line may import several."""

@@ -1,0 +1,65 @@
+"""Find the model that a user names: a file, or a student of the zoo."""
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import resources
+from harness.errors import UserError
+
+
+@dataclass(frozen=True)
+class Model:
+    """A .tflite file and its bytes, read once."""
+
+    path: Path
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """The file's stem, which rows call `model`."""
+        return self.path.stem
+
+    @property
+    def sha256(self) -> str:
+        """The 64 hex digits of the file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def zoo_names() -> list[str]:
+    """Return the stems of the zoo's students."""
+    return sorted(path.stem for path in resources.zoo().glob("*.tflite"))
+
+
+def find_model(name: str) -> Model:
+    """Return the model called `name`: a zoo student's stem, or else a path.
+
+    Raises:
+        UserError: neither; the nearest zoo student is named.
+    """
+    path = resources.zoo() / f"{name}.tflite" if name in zoo_names() else Path(name)
+    try:
+        return Model(path, path.read_bytes())
+    except (OSError, ValueError) as error:
+        near = difflib.get_close_matches(name, zoo_names(), n=1, cutoff=0.5)
+        known = f"did you mean {near[0]!r}?" if near else f"the zoo has {', '.join(zoo_names()) or 'none'}"
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"expected a .tflite file or a student of the zoo, got {name!r}: {reason}; {known}") from error
+
+
+def find_models(names: Sequence[str]) -> list[Model]:
+    """Return the models called `names`, a file that is named twice once; without names every student of the zoo.
+
+    Raises:
+        UserError: one is missing, or two that differ have one name (their rows could not be told apart).
+    """
+    found: dict[str, Model] = {}
+    for model in map(find_model, names or zoo_names()):
+        twin = found.setdefault(model.name, model)
+        if twin.content != model.content:
+            raise UserError(f"expected one model of each name, got {twin.path} and {model.path}: rename one")
+    if not found:
+        raise UserError("expected a model: the zoo is empty, name a .tflite file")
+    return list(found.values())

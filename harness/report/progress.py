@@ -1,0 +1,46 @@
+"""What a command says while it works: words and a progress bar, all on stderr."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from harness.report import words
+
+Advance = Callable[[int], None]
+
+
+class Speaker:
+    """Speaks to the person who waits; a bar only where a terminal can show one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Print one line of what is being done."""
+        self._console.print(Text(words.plain(text)), soft_wrap=True)
+
+    def shout(self, text: str) -> None:
+        """Print one line that must not be overlooked."""
+        self._console.print(Text(words.plain(text), style="bold yellow"), soft_wrap=True)
+
+    @contextmanager
+    def bar(self, what: str, total: int) -> Iterator[Advance]:
+        """Show how many of `total` samples are done, and how many a second; yields a function that advances it."""
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Rate())
+        with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
+            task = progress.add_task(words.plain(what), total=total)
+            yield lambda count: progress.advance(task, count)
+            elapsed = progress.tasks[0].elapsed or 0.0
+        rate = f", {total / elapsed:,.0f} a second" if elapsed else ""
+        self.say(f"{what}: {total} samples in {elapsed:.1f} s{rate}")
+
+
+class _Rate(ProgressColumn):
+    """How many samples are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
