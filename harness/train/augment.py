@@ -68,7 +68,6 @@ def augment(
 def lead_in(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return for each picture how many empty rows come before a recording shorter than 1 s that was centred, else 0."""
     filled = grey.mean(axis=2) > 5
-    rows = grey.shape[1]
     before = filled.argmax(axis=1)
     after = filled[:, ::-1].argmax(axis=1)
     centred = (before >= 2) & (after >= 2) & (np.abs(before - after) <= 4)
@@ -90,7 +89,8 @@ def _warp_time(
     middle = (rows - 1) / 2
     source = ((np.arange(0, rows, step) - middle) * tempo + middle + shift).astype(np.float32)
     outside = (source < -0.5) | (source > rows - 0.5)
-    empty = outside & (random.random(count) < 0.5)[:, None]
+    dropped = np.asarray(random.random(count) < 0.5)
+    empty = outside & dropped[:, None]
     source = np.clip(source, 0, rows - 1)
     below = np.minimum(source.astype(np.int64), rows - 2)
     weight = (source - below)[:, :, None]
@@ -107,7 +107,7 @@ def _warp_mel(grey: Floats, how: Augmentation, random: np.random.Generator) -> F
     shift = _either_side(random, how.mel_shift, count)[:, None]
     source = np.clip(np.arange(bins) * stretch + shift, 0, bins - 1).astype(np.float32)
     distance = np.abs(np.arange(bins, dtype=np.float32)[None, :, None] - source[:, None, :])
-    return grey @ np.maximum(0, 1 - distance)
+    return np.asarray(grey @ np.maximum(0, 1 - distance), np.float32)
 
 
 def _add_noise(grey: Floats, noise: Floats, random: np.random.Generator) -> Floats:
@@ -146,4 +146,4 @@ def _jpeg_noise(count: int = 1024, seed: int = 5) -> Floats:
     frequency = np.arange(8)[:, None]
     basis = np.cos((2 * np.arange(8) + 1) * frequency * np.pi / 16) * np.sqrt(np.where(frequency == 0, 1, 2) / 8)
     pixels = np.einsum("ux,nabuv,vy->naxby", basis, blocks, basis, optimize=True)
-    return pixels.reshape(count, 104, 40)[:, :98].astype(np.float32)
+    return np.asarray(pixels.reshape(count, 104, 40)[:, :98], np.float32)

@@ -5,6 +5,7 @@ A picture is 98 rows (10 ms each) of 40 mel bins; a grey level is `LEVELS * ln(P
 """
 
 import io
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.tasks import data
+from harness.tasks import data, kws
 from harness.tasks.frontend import SPEECH_LOG_MEL
 from harness.tasks.kws import LABELS
 
@@ -70,7 +71,8 @@ def load(seed: int = 0) -> Speech:
         UserError: a file of the data folder is missing or damaged.
     """
     random = np.random.default_rng(seed)
-    recordings = [samples for _, samples in data.sounds(_file("background_noise", _NOISE_FILE))]
+    archive = _file("background_noise", _NOISE_FILE)
+    recordings = list(data.sounds(archive, data.members(archive), kws.SAMPLE_RATE))
     quiet = _read(_file("speech_commands", "logmel98x40_jpeg_background.npz")).grey
     parts = []
     for number, name in enumerate(("training", "validation")):
@@ -81,7 +83,8 @@ def load(seed: int = 0) -> Speech:
         silence = np.concatenate([_silence(own, _SILENT_CROPS[number], random), pictures])
         labels = np.concatenate([spoken.labels, np.full(len(silence), LABELS.index("silence"))])
         parts.append(Pictures(np.concatenate([spoken.grey, silence]), labels))
-    return Speech(*parts, noise=_noise(recordings, random))
+    training, validation = parts
+    return Speech(training=training, validation=validation, noise=_noise(recordings, random))
 
 
 _NOISE_FILE = "speech_commands_background_noise_flac.zip"
@@ -98,7 +101,7 @@ def to_log_mel(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def to_grey(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return grey levels, not rounded, in 0 to 255, of ln(P + 4e-7), of any shape."""
-    return np.clip(log_mel * np.float32(LEVELS) + np.float32(OFFSET), 0, 255)
+    return np.asarray(np.clip(log_mel * np.float32(LEVELS) + np.float32(OFFSET), 0, 255), np.float32)
 
 
 def _read(path: Path) -> Pictures:
@@ -107,10 +110,7 @@ def _read(path: Path) -> Pictures:
         header, bodies = packed["jpeg_header"].tobytes(), packed["jpeg_bodies"].tobytes()
         offsets, names = packed["offsets"], packed["names"]
     grey = np.stack(
-        [
-            np.asarray(Image.open(io.BytesIO(header + bodies[start:end])))
-            for start, end in zip(offsets[:-1], offsets[1:], strict=True)
-        ]
+        [np.asarray(Image.open(io.BytesIO(header + bodies[start:end]))) for start, end in itertools.pairwise(offsets)]
     )
     words = [name.decode().split("/")[0].replace("_background_noise_", "silence") for name in names]
     return Pictures(grey, np.array([LABELS.index(word) for word in words]))
@@ -134,7 +134,7 @@ def _crops(recordings: list[Sound], count: int, random: np.random.Generator) -> 
 def _at_loudness(sound: Sound, rms: NDArray[np.float64]) -> Sound:
     """Rescale each clip to its root mean square, and clip it to -1 to 1."""
     own = np.sqrt(np.mean(sound**2, axis=1, keepdims=True) + 1e-12)
-    return np.clip(sound / own * rms[:, None], -1, 1).astype(np.float32)
+    return np.asarray(np.clip(sound / own * rms[:, None], -1, 1), np.float32)
 
 
 def _silence(recordings: list[Sound], count: int, random: np.random.Generator) -> Grey:

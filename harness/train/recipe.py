@@ -1,13 +1,13 @@
 """A recipe: one TOML file that names everything a training run depends on.
 
-    name = "kws_dscnn_s"        # file stem of what comes out
-    task = "kws"
-    seed = 0
-    [student]                   # architecture and its sizes: harness/train/models/
-    [frontend]                  # where it differs from the training pictures' own: harness/tasks/frontend.py
-    [schedule]                  # `Schedule` below
-    [augmentation]              # harness/train/augment.py
-    [export]                    # `Export` below
+name = "kws_dscnn_s"        # file stem of what comes out
+task = "kws"
+seed = 0
+[student]                   # architecture and its sizes: harness/train/models/
+[frontend]                  # where it differs from the training pictures' own: harness/tasks/frontend.py
+[schedule]                  # `Schedule` below
+[augmentation]              # harness/train/augment.py
+[export]                    # `Export` below
 """
 
 import tomllib
@@ -63,7 +63,7 @@ class Recipe:
     student: dict[str, Any] = field(default_factory=lambda: {"architecture": "dscnn"})
     frontend: dict[str, Any] = field(default_factory=dict)
     schedule: Schedule = Schedule()
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
     export: Export = Export()
 
 

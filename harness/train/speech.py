@@ -84,9 +84,7 @@ def _views(speech: Speech, how: Augmentation, frontend: FrontEnd, seed: int) -> 
         parts = []
         for start in range(0, len(grey), _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            changed = augment(
-                grey[chunk].astype(np.float32), lead[chunk], speech.noise, how, _step(frontend), random
-            )
+            changed = augment(grey[chunk].astype(np.float32), lead[chunk], speech.noise, how, _step(frontend), random)
             parts.append(frontend.from_log_mel(to_log_mel(changed)))
         return np.concatenate(parts)[..., None]
 

@@ -138,7 +138,7 @@ def _step_function(
     smoothing = schedule.label_smoothing
     classes = len(log_frequency)
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
     def step(inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
         with tf.GradientTape() as tape:
@@ -157,7 +157,7 @@ def _step_function(
 def _log_frequency(labels: Labels) -> Floats:
     """Return ln(frequency / mean frequency) of each class."""
     counts = np.bincount(labels).astype(np.float32)
-    return np.log(counts / counts.mean())
+    return np.asarray(np.log(counts / counts.mean()), np.float32)
 
 
 class _Swapped:
