@@ -1,0 +1,298 @@
+"""`harness bench`: compile -> build -> measure -> compare with the oracle -> store. The main job, told as a story."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from harness.compiler import Compiled, compile_model
+from harness.device.boards import Board, find_board
+from harness.device.build import Build, build, compiler_version
+from harness.device.sizes import measure_sizes
+from harness.errors import EnvironmentFailure, HarnessError, UserError
+from harness.flows import place, timing
+from harness.flows.feed import Feed, as_arrays, model_input, prepare
+from harness.flows.models import Model, find_models
+from harness.flows.provenance import provenance
+from harness.oracle import Oracle, cached_run, engine_of
+from harness.report import csv, markdown
+from harness.report.progress import Speaker
+from harness.rows.measurement import Document, Layer, Row, row_id
+from harness.rows.store import check_free, write_run
+
+ENGINE = "harness"
+RUNS = Path("results/runs")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; see the command line."""
+
+    models: tuple[str, ...]
+    boards: tuple[str, ...]
+    on: str
+    flash: bool
+    task: str | None
+    data: str | None
+    samples: int
+    optimise: str
+    out: Path | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was written to its folder."""
+
+    document: Document
+    folder: Path
+    interrupted: bool = False
+
+    def check(self) -> None:
+        """Raise what the command must end with when not every row is fine.
+
+        Raises:
+            KeyboardInterrupt: the user stopped it.
+            EnvironmentFailure: a row failed; names each and why.
+        """
+        rows = self.document.rows
+        if self.interrupted:
+            done = sum(row.status == "ok" for row in rows)
+            raise KeyboardInterrupt(f"interrupted: {done} finished rows are kept in {self.folder}")
+        failed = [row for row in rows if row.status != "ok"]
+        if failed:
+            reasons = "; ".join(f"{row.model} on {row.board}: {row.error}" for row in failed)
+            raise EnvironmentFailure(f"{len(failed)} of {len(rows)} rows failed: {reasons}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to be: everything is checked, nothing is built."""
+
+    model: Model
+    board: Board
+    where: place.Where
+    compiled: Compiled
+    feed: Feed
+
+
+@dataclass
+class Findings:
+    """What is known about a job so far; it becomes a row whether or not the job ends well."""
+
+    columns: dict[str, Any]
+    layers: tuple[Layer, ...] = ()
+    elves: dict[str, Path] = field(default_factory=dict)
+
+    def row(self, status: str, reason: str | None = None) -> Row:
+        """Return the row; what was never found stays unknown."""
+        return Row(status=status, error=reason, **self.columns)
+
+
+def bench(request: Request, speaker: Speaker) -> Run:
+    """Measure every model on every board and write the run.
+
+    Args:
+        request: what the user asked for.
+        speaker: says what is done, on stderr.
+
+    Returns:
+        The run, written to its folder; some of its rows may have failed (`Run.check`).
+
+    Raises:
+        UserError: an input is bad: nothing was built and nothing written.
+        EnvironmentFailure: no compiler, emulator or board, found before the first build.
+        OSError: the run cannot be written.
+    """
+    folder = request.out or RUNS / datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
+    check_free(folder)
+    found: list[Findings] = []
+    rows: list[Row] = []
+    interrupted = False
+    with TemporaryDirectory(prefix="harness-") as work:
+        jobs = plan(request, Path(work), speaker)
+        for job in jobs:
+            findings = Findings(identity(job, request))
+            try:
+                row = finish(job, request, findings, speaker)
+            except KeyboardInterrupt:
+                row, interrupted = findings.row("partial", "interrupted"), True
+            except (HarnessError, OSError) as failure:
+                speaker.shout(f"{job.model.name} on {job.board.name}: failed")
+                row = findings.row("failed", " ".join(str(failure).split()))
+            found.append(findings)
+            rows.append(row)
+            if interrupted:
+                break
+    document = Document(tuple(rows), tuple(layer for findings in found for layer in findings.layers))
+    texts = {"table.csv": csv.table(document), "report.md": markdown.report(document)}
+    write_run(folder, document, texts, {name: path for findings in found for name, path in findings.elves.items()})
+    return Run(document, folder, interrupted)
+
+
+def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
+    """Check every input before the first build.
+
+    Returns:
+        One job for each model and board.
+
+    Raises:
+        UserError: a model, a board, the data or an option is bad, or a model is too big for a board.
+        EnvironmentFailure: the compiler, the emulator or the wanted board is not there.
+    """
+    boards = [find_board(name) for name in dict.fromkeys(request.boards)]
+    models = find_models(request.models)
+    compiled = [compile_model(model.path, work / model.name, optimise=request.optimise) for model in models]
+    fitting = [
+        (board, model, code)
+        for board in boards
+        for model, code in zip(models, compiled, strict=True)
+        if request.models and not require_fit(model, code, board) or not excess(code, board)
+    ]
+    if not fitting:
+        raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
+    feeds = {model.name: feed_for(model, code, request) for _, model, code in fitting}
+    compiler_version()
+    where = {board.name: place.choose(board, request.on, request.flash, speaker) for board in boards}
+    return [Job(model, board, where[board.name], code, feeds[model.name]) for board, model, code in fitting]
+
+
+def excess(compiled: Compiled, board: Board) -> list[str]:
+    """Return in words what is too big for the board by weights and arena alone; code and stack come on top."""
+    needs = {
+        "flash": (compiled.description["flash_weights_bytes"], board.flash_bytes, "weights"),
+        "RAM": (compiled.description["ram_arena_bytes"], board.ram_bytes, "arena"),
+    }
+    return [
+        f"its {part} take {need} bytes, {need - has} bytes more than the {has} bytes of {memory}"
+        for memory, (need, has, part) in needs.items()
+        if need > has
+    ]
+
+
+def require_fit(model: Model, compiled: Compiled, board: Board) -> bool:
+    """Return False (nothing is in excess).
+
+    Raises:
+        UserError: the model is too big for the board; says by how many bytes.
+    """
+    problems = excess(compiled, board)
+    if problems:
+        raise UserError(f"{model.name} is too big for {board.name}: {' and '.join(problems)}; take a smaller model")
+    return False
+
+
+def feed_for(model: Model, compiled: Compiled, request: Request) -> Feed:
+    """Read the samples of a model."""
+    inputs = [model_input(tensor) for tensor in compiled.description["inputs"]]
+    output = int(np.prod(compiled.description["outputs"][0]["shape"]))
+    return prepare(model, inputs, output, task=request.task, data=request.data, samples=request.samples)
+
+
+def identity(job: Job, request: Request) -> dict[str, Any]:
+    """Return the columns that are known before anything runs."""
+    board, description = job.board, job.compiled.description
+    toolchain = compiler_version()
+    return {
+        "row_id": row_id(job.model.sha256, board.name, job.where, request.optimise, toolchain),
+        "model": job.model.name,
+        "model_sha256": job.model.sha256,
+        "macs": description["macs"],
+        "macs_executed": description["macs_executed"],
+        "board": board.name,
+        "mcu": board.mcu,
+        "core": board.core,
+        "clock_hz": board.clock_hz,
+        "where": job.where,
+        "optimise": request.optimise,
+        "engine": ENGINE,
+        "toolchain": toolchain,
+        "flash_weights_bytes": description["flash_weights_bytes"],
+        "ram_arena_bytes": description["ram_arena_bytes"],
+        **job.feed.columns(),
+        **provenance(),
+    }
+
+
+def finish(job: Job, request: Request, findings: Findings, speaker: Speaker) -> Row:
+    """Build, run and judge one job; `findings` has what is known if it fails or is interrupted.
+
+    Raises:
+        HarnessError: the build, the device or the oracle failed.
+    """
+    clock = time.monotonic()
+    try:
+        # The oracle works beside the device: neither waits for the other's arithmetic.
+        with ThreadPoolExecutor(1) as pool, Oracle() as oracle:
+            golden = pool.submit(golden_outputs, oracle, job)
+            speaker.say(f"{job.model.name}: building for {job.board.name}")
+            built = build(job.compiled.folder, job.board, job.where)
+            note_build(job, built, findings)
+            measure(job, built, request, findings, speaker)
+            outputs = run_samples(job, built, request, speaker)
+            judge(job, outputs, golden, findings, speaker)
+    finally:
+        findings.columns["seconds"] = round(time.monotonic() - clock, 3)
+    return findings.row("ok")
+
+
+def note_build(job: Job, built: Build, findings: Findings) -> None:
+    """Take the sizes from the ELFs, and keep the ELFs."""
+    arena = job.compiled.description["ram_arena_bytes"]
+    sizes = measure_sizes(built.firmware_elf, built.size_elf, built.empty_elf, arena)
+    findings.columns |= vars(sizes) | {"flags": built.flags, "toolchain": built.toolchain}
+    elves = {"firmware": built.firmware_elf, "size": built.size_elf, "empty": built.empty_elf}
+    findings.elves = {f"{findings.columns['row_id']}/{name}.elf": path for name, path in elves.items()}
+
+
+def measure(job: Job, built: Build, request: Request, findings: Findings, speaker: Speaker) -> None:
+    """Time a handful of inferences, with the clock that resolves single instructions (or the board's own)."""
+    few = job.feed.payloads()[: timing.INFERENCES]
+    speaker.say(f"{job.model.name}: timing {len(few)} inferences on {place.name(job.board, job.where)}")
+    with place.open_device(job.board, job.where, built, job.compiled, clock=True, flash=request.flash) as device:
+        findings.columns["emulator"] = device.emulator
+        timed = [device.measure(payload) for payload in few]
+        ticks = timing.summarise(timed, device.hello, job.board, job.where)
+    static = findings.columns["ram_static_bytes"] + findings.columns["ram_arena_bytes"]
+    findings.columns |= ticks.columns | {"ram_total_bytes": static + ticks.columns["ram_stack_bytes"]}
+    identifier = findings.columns["row_id"]
+    findings.layers = tuple(
+        Layer(row_id=identifier, index=i, name=layer["name"], op=layer["op"], macs=layer["macs"], **spent)
+        for i, (layer, spent) in enumerate(zip(job.compiled.description["layers"], ticks.layers, strict=True))
+    )
+
+
+def run_samples(job: Job, built: Build, request: Request, speaker: Speaker) -> list[bytes]:
+    """Return the output bytes of every sample; without the clock an emulator is four times as fast."""
+    what = f"{job.model.name} on {place.name(job.board, job.where)}"
+    with (
+        place.open_device(job.board, job.where, built, job.compiled, clock=False, flash=False) as device,
+        speaker.bar(what, len(job.feed)) as advance,
+    ):
+        return device.infer(job.feed.payloads(), advance)
+
+
+def golden_outputs(oracle: Oracle, job: Job) -> list[bytes]:
+    """Return the oracle's output bytes of every sample."""
+    engine = engine_of(job.model.content)
+    arrays = cached_run(oracle, job.model.content, job.feed.inputs, engine=engine)
+    return [b"".join(array[i].tobytes() for array in arrays) for i in range(len(job.feed))]
+
+
+def judge(
+    job: Job, outputs: Sequence[bytes], golden: "Future[list[bytes]]", findings: Findings, speaker: Speaker
+) -> None:
+    """Compare the outputs with the oracle's, byte for byte, and with the labels."""
+    if not golden.done():
+        speaker.say(f"{job.model.name}: waiting for the oracle")
+    expected = golden.result()
+    exact = sum(got == wanted for got, wanted in zip(outputs, expected, strict=True))
+    first = as_arrays(outputs, job.compiled.description["outputs"])[0]
+    findings.columns |= {"bit_exact_samples": exact, "accuracy": job.feed.accuracy(first)}
+    if exact < len(outputs):
+        speaker.shout(f"{job.model.name}: {len(outputs) - exact} of {len(outputs)} outputs differ from the oracle's")

@@ -1,0 +1,84 @@
+"""`harness evaluate`: the accuracy of a model on this computer, in the arithmetic that its bytes are judged by."""
+
+import time
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.flows.feed import prepare
+from harness.flows.models import find_model
+from harness.flows.provenance import provenance
+from harness.report.progress import Speaker
+from harness.rows.measurement import Confusion, Document, Row, row_id
+from harness.tasks import ModelInput
+
+EVERYTHING = 1_000_000_000
+SPLITS = ("test",)
+
+
+def evaluate(name: str, *, data: str | None, split: str, task: str | None, speaker: Speaker) -> Document:
+    """Run a model over all samples of a data set.
+
+    Args:
+        name: a .tflite file or a student of the zoo.
+        data: a data set's name or a folder, None for the task's own.
+        split: which part of it; the data sets here have a test split.
+        task: None to find it out.
+        speaker: says what is done.
+
+    Returns:
+        One row with `where` "host", and the confusion matrix.
+
+    Raises:
+        UserError: the model or the data cannot be read, or the data has no labels.
+    """
+    from harness.oracle import Oracle, cached_run, engine_of
+    from harness.tasks.metrics import confusion_matrix, predictions
+
+    started, clock = provenance(), time.monotonic()
+    if split not in SPLITS:
+        raise UserError(f"unknown split {split!r}: expected {', '.join(SPLITS)}")
+    model = find_model(name)
+    inputs, outputs, macs = _read_border(model.path)
+    feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING if data != "random" else 100)
+    labels = feed.samples.labels
+    if labels is None:
+        raise UserError(
+            f"{model.name} was given {feed.samples.dataset} data, which has no labels: name some with --data"
+        )
+    engine = engine_of(model.content)
+    with Oracle(workers=2) as oracle, speaker.bar(f"{model.name} on the host ({engine})", len(feed)) as advance:
+        answers = cached_run(oracle, model.content, feed.inputs, engine=engine, progress=advance)
+    matrix = confusion_matrix(predictions(answers[0]), labels, len(feed.samples.classes))
+    row = Row(
+        row_id=row_id(model.sha256, "", "host", "", ""),
+        status="ok",
+        model=model.name,
+        model_sha256=model.sha256,
+        macs=macs,
+        where="host",
+        engine=engine,
+        accuracy=feed.accuracy(answers[0]),
+        seconds=round(time.monotonic() - clock, 3),
+        **feed.columns(),
+        **started,
+    )
+    confusion = Confusion(feed.samples.classes, tuple(tuple(int(n) for n in line) for line in matrix))
+    return Document((row,), confusion=confusion)
+
+
+def _read_border(path: Path) -> tuple[list[ModelInput], int, int | None]:
+    """Return a model's inputs, the elements of its first output, and its MACs where the compiler can count them."""
+    from harness.compiler import read_program
+    from harness.compiler.tflite import read_model
+
+    graph = read_model(path)
+    tensors = [graph.tensors[index] for index in graph.inputs]
+    known = [(t, t.quantization) for t in tensors]
+    inputs = [ModelInput(t.shape, t.dtype, q.scale if q else None, q.zero_point if q else None) for t, q in known]
+    if not graph.outputs or not inputs:
+        raise UserError(f"{path.stem}: expected a model with an input and an output")
+    try:
+        macs = read_program(path).macs
+    except UserError:  # a float model, or an operator that boards cannot run yet: the host can
+        macs = None
+    return inputs, graph.tensors[graph.outputs[0]].elements, macs

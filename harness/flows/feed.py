@@ -1,0 +1,111 @@
+"""What a model is fed with: the task it is of, its card, and samples as bytes in the model's own layout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+from harness.flows.models import Model
+from harness.tasks import Card, ModelInput, Samples, Task, find_task, load, read_card
+from harness.tasks.metrics import predictions, top1
+
+_TYPES = {"int8": np.int8, "float32": np.float32}
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Samples for one model.
+
+    Attributes:
+        task: None where nothing fits.
+        card: of a zoo student.
+        inputs: one array (n, ...) for each input of the model, in the model's types.
+        samples: labels, classes and the data set's name.
+    """
+
+    task: Task | None
+    card: Card | None
+    inputs: tuple[NDArray[Any], ...]
+    samples: Samples
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+        return len(self.inputs[0])
+
+    def payloads(self) -> list[bytes]:
+        """Return every sample as the bytes of all inputs, one after another."""
+        return [b"".join(array[i].tobytes() for array in self.inputs) for i in range(len(self))]
+
+    def accuracy(self, first_output: NDArray[Any]) -> float | None:
+        """Return the accuracy in percent of the first output (n, ...), None without labels."""
+        labels = self.samples.labels
+        return None if labels is None else round(top1(predictions(first_output), labels), 4)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of a row that say what was fed."""
+        card = self.card
+        return {
+            "task": self.task.name if self.task else None,
+            "dataset": self.samples.dataset,
+            "samples": len(self),
+            "metric": self.task.metric if self.task and self.samples.labels is not None else None,
+            "card_accuracy": float(card.accuracy) if card else None,
+            "card_dataset": card.dataset if card else None,
+            "card_samples": card.samples if card else None,
+        }
+
+
+def prepare(
+    model: Model,
+    inputs: Sequence[ModelInput],
+    output_elements: int,
+    *,
+    task: str | None,
+    data: str | None,
+    samples: int,
+) -> Feed:
+    """Read the samples for a model.
+
+    Args:
+        model: whose card, if it has one beside it, decides about task, front end and labels.
+        inputs: of the model.
+        output_elements: of its first output.
+        task: the user's word, None to find it out.
+        data: a data set or a folder, None for the task's own.
+        samples: how many at most.
+
+    Raises:
+        UserError: the card is not of this file, or the data is missing or does not fit.
+    """
+    card = read_card(model.path)
+    if card is not None and card.sha256 != model.sha256:
+        raise UserError(
+            f"expected {model.path} to be the model of its card, got another sha256: mend or remove the card"
+        )
+    if len(inputs) != 1:
+        if data not in (None, "random"):
+            raise UserError(f"{model.name} has {len(inputs)} inputs: expected --data random, got {data!r}")
+        found = None
+        parts = [load(None, "random", None, one, samples) for one in inputs]
+    else:
+        found = find_task(task, card, inputs[0], output_elements)
+        parts = [load(found, data, card, inputs[0], samples)]
+    return Feed(found, card, tuple(part.inputs for part in parts), parts[0])
+
+
+def as_arrays(outputs: Sequence[bytes], description: Sequence[dict[str, Any]]) -> list[NDArray[Any]]:
+    """Cut the output bytes of every sample into one array (n, ...) a model output, as model.json describes them."""
+    arrays, start = [], 0
+    for tensor in description:
+        part = b"".join(output[start : start + tensor["bytes"]] for output in outputs)
+        arrays.append(np.frombuffer(part, _TYPES[tensor["type"]]).reshape(len(outputs), -1))
+        start += tensor["bytes"]
+    return arrays
+
+
+def model_input(tensor: dict[str, Any]) -> ModelInput:
+    """Return an input of model.json as the tasks know it."""
+    return ModelInput(tuple(tensor["shape"]), tensor["type"], tensor["scale"], tensor["zero_point"])
