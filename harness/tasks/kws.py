@@ -36,14 +36,14 @@ def synthetic() -> Dataset:
 
 def kws01() -> Dataset:
     """Return MLPerf Tiny's 1,000 samples as int8 maps (49, 10)."""
-    maps, labels, _ = _kws01()
+    maps, labels, _ = _kws01(_kws01_file())
     return Dataset("kws01", "map", labels, lambda chosen: maps[chosen])
 
 
 def kws01_sound() -> Dataset:
     """Return the sound of the same 1,000 clips, in the same order."""
     folder = data.require("kws01", "speech_commands", "test_wav_flac")
-    _, labels, names = _kws01()
+    _, labels, names = _kws01(_kws01_file())
     with data.require("kws01", "speech_commands", "test_wav_manifest.csv").open(newline="", encoding="utf-8") as file:
         clips = {name: row for row in csv.DictReader(file) for name in row["mlperf_tiny_kws01_names"].split(";")}
     where = {path: data.members(path) for path in sorted(folder.glob("*.zip"))}
@@ -72,9 +72,14 @@ def folder(path: Path) -> Dataset:
     return Dataset(path.name, "sound", labels, lambda chosen: _read_files([files[i] for i in chosen]))
 
 
+def _kws01_file() -> Path:
+    return data.require("kws01", "mlperf_tiny", "kws01.npz")
+
+
 @lru_cache
-def _kws01() -> tuple[NDArray[np.int8], tuple[str, ...], tuple[str, ...]]:
-    with np.load(data.require("kws01", "mlperf_tiny", "kws01.npz")) as content:
+def _kws01(path: Path) -> tuple[NDArray[np.int8], tuple[str, ...], tuple[str, ...]]:
+    """Return maps, labels and names."""
+    with np.load(path) as content:
         classes = [name.decode() for name in content["classes"]]
         names = tuple(name.decode() for name in content["names"])
         return content["x"], tuple(classes[label] for label in content["y"]), names
