@@ -85,7 +85,7 @@ def harness(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
-    """How fast, how big and how accurate is this neural network on that microcontroller board?
+    """Say how fast, how big and how accurate a neural network is on a microcontroller board.
 
     Example: harness bench --board nano33
     """
@@ -118,7 +118,6 @@ def bench(
     """Measure models on boards: latency, memory, accuracy, and whether every output byte is right.
 
     Examples:
-
       harness bench --board nano33
 
       harness bench my_model.tflite --board nano33 --on qemu --samples 16 --json
@@ -282,7 +281,7 @@ def _leave_pipe() -> None:
 
 def _explain(error: OSError) -> str:
     if error.errno in _DISK_FULL:
-        return f"expected space to write to, the disk is full ({error.filename or 'no file named'}): free some and run again"
+        return f"expected space to write to, the disk is full ({error.filename or 'no file named'}): free some"
     where = f" at {error.filename}" if error.filename else ""
     return f"the system says {error.strerror or error}{where}"
 

@@ -152,7 +152,7 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
         (board, model, code)
         for board in boards
         for model, code in zip(models, compiled, strict=True)
-        if request.models and not require_fit(model, code, board) or not excess(code, board)
+        if fits(model, code, board, named=bool(request.models))
     ]
     if not fitting:
         raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
@@ -162,29 +162,24 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     return [Job(model, board, where[board.name], code, feeds[model.name]) for board, model, code in fitting]
 
 
-def excess(compiled: Compiled, board: Board) -> list[str]:
-    """Return in words what is too big for the board by weights and arena alone; code and stack come on top."""
+def fits(model: Model, compiled: Compiled, board: Board, *, named: bool) -> bool:
+    """Tell whether weights and arena fit the board; code and stack come on top, the linker has the last word.
+
+    Raises:
+        UserError: they do not, and the user named the model; says by how many bytes.
+    """
     needs = {
-        "flash": (compiled.description["flash_weights_bytes"], board.flash_bytes, "weights"),
+        "flash": (compiled.description["flash_weights_bytes"], board.flash_bytes, "weight data"),
         "RAM": (compiled.description["ram_arena_bytes"], board.ram_bytes, "arena"),
     }
-    return [
-        f"its {part} take {need} bytes, {need - has} bytes more than the {has} bytes of {memory}"
+    problems = [
+        f"its {part} takes {need} bytes, {need - has} bytes more than the {has} bytes of {memory}"
         for memory, (need, has, part) in needs.items()
         if need > has
     ]
-
-
-def require_fit(model: Model, compiled: Compiled, board: Board) -> bool:
-    """Return False (nothing is in excess).
-
-    Raises:
-        UserError: the model is too big for the board; says by how many bytes.
-    """
-    problems = excess(compiled, board)
-    if problems:
+    if problems and named:
         raise UserError(f"{model.name} is too big for {board.name}: {' and '.join(problems)}; take a smaller model")
-    return False
+    return not problems
 
 
 def feed_for(model: Model, compiled: Compiled, request: Request) -> Feed:

@@ -1,7 +1,7 @@
 """Where and when a row was made."""
 
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from harness import __version__
@@ -9,7 +9,7 @@ from harness import __version__
 
 def provenance() -> dict[str, Any]:
     """Return the columns harness_version, git_commit (of the folder the command runs in) and started."""
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    started = datetime.now(UTC).isoformat(timespec="seconds")
     return {"harness_version": __version__, "git_commit": git_commit(), "started": started}
 
 

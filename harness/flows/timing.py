@@ -24,8 +24,8 @@ def summarise(timed: Sequence[Measurement], hello: Hello, board: Board, where: s
     """Return what the timed inferences say.
 
     An emulator counts instructions; cycles are instructions times the core's documented cycles per instruction, and
-    latency is cycles times the published ratio of hardware to that estimate (low, middle, high), over the clock. A board
-    counts cycles; instructions stay unknown.
+    latency is cycles times the published ratio of hardware to that estimate (low, middle, high), over the clock. A
+    board counts cycles; instructions stay unknown.
 
     Args:
         timed: at least one measured inference.

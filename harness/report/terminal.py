@@ -1,6 +1,7 @@
 """Tables for a terminal, at most 120 characters wide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -110,6 +111,20 @@ def amount(change: Change) -> str:
         return "became unknown" if change.lost else "changed"
     digits = f"{change.amount:+,}" if isinstance(change.amount, int) else f"{change.amount:+,.3f}"
     return digits if change.old == 0 else f"{digits} ({change.percent:+.2f} %)"
+
+
+def boards(found: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Return the boards of `boards --json` as a table."""
+    table = Table("board", "mcu", "core", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("clock MHz", "flash B", "RAM B"):
+        table.add_column(name, justify="right")
+    table.add_column("emulated by")
+    table.add_column("attached")
+    for board in found:
+        numbers = (f"{board['clock_hz'] / 1e6:g}", words.count(board["flash_bytes"]), words.count(board["ram_bytes"]))
+        attached = "yes" if board["attached"] else "no"
+        table.add_row(board["name"], board["mcu"], board["core"], *numbers, board["emulator"] or words.UNKNOWN, attached)
+    return table
 
 
 def _model(row: Row) -> Text:
