@@ -118,7 +118,7 @@ class ModelBuilder:
         options.dilationHFactor, options.dilationWFactor = dilation
         out_c, h, w, _ = weights.shape
         shape = self._slide(x, (h, w), stride, padding, dilation, out_c)
-        inputs = [x, self.constant(weights, scales, axis=0), *self._bias(bias)]
+        inputs = [x, self.constant(weights, scales, axis=0), *self._bias(bias, x, scales)]
         return self.operator("CONV_2D", inputs, self.tensor(shape, q), options)
 
     def depthwise_conv_2d(
@@ -141,7 +141,7 @@ class ModelBuilder:
         _, h, w, out_c = weights.shape
         options.depthMultiplier = out_c // self.shape(x)[3]
         shape = self._slide(x, (h, w), stride, padding, dilation, out_c)
-        inputs = [x, self.constant(weights, scales, axis=3), *self._bias(bias)]
+        inputs = [x, self.constant(weights, scales, axis=3), *self._bias(bias, x, scales)]
         return self.operator("DEPTHWISE_CONV_2D", inputs, self.tensor(shape, q), options)
 
     def fully_connected(
@@ -159,7 +159,7 @@ class ModelBuilder:
         options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
         channels, depth = weights.shape
         shape = (int(np.prod(self.shape(x))) // depth, channels)
-        inputs = [x, self.constant(weights, scales, axis=0), *self._bias(bias)]
+        inputs = [x, self.constant(weights, scales, axis=0), *self._bias(bias, x, scales)]
         return self.operator("FULLY_CONNECTED", inputs, self.tensor(shape, q), options)
 
     def pool_2d(
@@ -238,8 +238,11 @@ class ModelBuilder:
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
 
-    def _bias(self, bias: np.ndarray | None) -> list[int]:
-        return [] if bias is None else [self.constant(bias.astype(np.int32))]
+    def _bias(self, bias: np.ndarray | None, x: int, scales: Sequence[float]) -> list[int]:
+        """Add a bias on the scale of the accumulator, as TFLM checks for per-tensor weights."""
+        if bias is None:
+            return []
+        return [self.constant(bias.astype(np.int32), [float(np.float32(self.q(x).scale * s)) for s in scales])]
 
     def _slide(
         self, x: int, window: Pair, stride: Pair, padding: str, dilation: Pair, channels: int
