@@ -26,7 +26,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
 
 def summary(document: Document) -> RenderableType:
     """Return the one table a run ends with, and the notes its figures need."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("model", overflow="fold")
     table.add_column("board", overflow="fold")
     for name, _ in _COLUMNS:

@@ -1,0 +1,116 @@
+import csv
+import io
+
+import pytest
+from rich.console import Console, RenderableType
+
+from harness.report import csv as csv_report
+from harness.report import markdown, terminal, words
+from harness.report.progress import Speaker
+from harness.rows.compare import compare, parse_rule
+from harness.rows.measurement import Confusion, Document, Layer, columns
+from tests.rows.examples import make_row
+
+NASTY = "a|b<script>*[x](http://evil)`\x1b[31m\n# www.evil.example"
+
+
+def shown(what: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=terminal.WIDTH)
+    console.print(what)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_fits_and_marks_what_is_estimated() -> None:
+    lines = shown(
+        terminal.summary(Document((make_row(model="pretrainedResnet_quant", latency_ms=12345.6),)))
+    ).splitlines()
+    assert max(map(len, lines)) <= terminal.WIDTH
+    row = next(line for line in lines if "pretrainedResnet_quant" in line)
+    assert "~12345.6 ms (230.8-266.7)" in row
+    assert "1000/1000" in row
+    assert any("estimated, not measured on a board" in line for line in lines)
+
+
+def test_a_measured_latency_has_no_mark() -> None:
+    row = make_row(where="hardware", latency_source="measured", cycles_source="measured")
+    text = shown(terminal.summary(Document((row,))))
+    assert "244.00 ms" in text
+    assert "~" not in text
+
+
+def test_unknown_is_a_dash() -> None:
+    row = make_row(accuracy=None, instructions=None, latency_ms=None, bit_exact_samples=None)
+    assert [words.accuracy(row), words.latency(row), words.bit_exact(row)] == ["-", "-", "-"]
+
+
+def test_a_failed_row_says_why_and_the_card_stands_beside_other_data() -> None:
+    row = make_row(
+        status="failed", error="board silent", card_accuracy=94.6, card_dataset="speech_commands", card_samples=4890
+    )
+    text = shown(terminal.summary(Document((row,))))
+    assert "(failed)" in text
+    assert "board silent" in text
+    assert "94.6 % on 4890 samples of speech_commands" in text
+
+
+def test_no_name_reaches_the_terminal_as_an_escape_sequence() -> None:
+    assert "\x1b" not in shown(terminal.summary(Document((make_row(model=NASTY),))))
+
+
+def test_no_name_becomes_markup() -> None:
+    row = make_row(model=NASTY)
+    layer = Layer(row_id=row.row_id, index=0, name=NASTY, op="CONV_2D", instructions=5)
+    text = markdown.report(Document((row,), (layer,)))
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert "[x](" not in text
+    assert "http://" not in text
+    assert "\n# www" not in text
+    cells = {line.count("|") - line.count(r"\|") for line in text.splitlines() if line.startswith("|")}
+    assert cells == {11, 12, 7}  # figures, sizes, layers: a name adds no cell
+
+
+def test_the_report_has_provenance() -> None:
+    text = markdown.report(Document((make_row(flags="-O2 -mthumb", git_commit="abc"),)))
+    for line in ("- flags: -O2 -mthumb", "- git_commit: abc", "- toolchain: gcc 12.2.1", "- cycles_method: cpi"):
+        assert line.replace("_", r"_") in text
+
+
+def test_csv_keeps_whole_numbers_and_leaves_unknown_empty() -> None:
+    document = Document((make_row(), make_row(model="b,c", instructions=None)))
+    first, second = csv.DictReader(io.StringIO(csv_report.table(document)))
+    assert tuple(first) == columns()
+    assert first["instructions"] == "9200000"
+    assert second["instructions"] == ""
+    assert second["model"] == "b,c"
+
+
+def test_a_comparison_names_what_broke() -> None:
+    comparison = compare(Document((make_row(),)), Document((make_row(instructions=9_300_000, accuracy=None),)))
+    verdicts = comparison.broken([parse_rule("instructions>+0.5%"), parse_rule("accuracy<-1")])
+    text = markdown.comparison(comparison, verdicts)
+    assert "+100,000 (+1.09 %)" in text
+    assert "broken: instructions&gt;+0.5%" in text
+    assert "became unknown" in text
+    assert "+100,000" in shown(terminal.differences(comparison, verdicts))
+
+
+def test_a_comparison_of_the_same_says_so() -> None:
+    same = compare(Document((make_row(),)), Document((make_row(),)))
+    assert "no differences in 1 rows" in shown(terminal.differences(same, ()))
+    assert "No differences in 1 rows." in markdown.comparison(same, ())
+
+
+def test_recall_is_shown_for_every_class() -> None:
+    text = shown(terminal.recall(Confusion(("yes", "no"), ((3, 1), (0, 0)))))
+    assert "75.0 %" in text
+
+
+@pytest.mark.parametrize("terminal_like", [False, True])
+def test_the_bar_ends_with_a_rate(terminal_like: bool) -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal_like)
+    with Speaker(console).bar("kws", 10) as advance:
+        advance(10)
+    assert isinstance(console.file, io.StringIO)
+    assert "kws: 10 samples in" in console.file.getvalue()

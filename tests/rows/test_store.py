@@ -1,0 +1,66 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.rows import store
+from harness.rows.measurement import Document
+from tests.rows.examples import make_row
+
+DOCUMENT = Document((make_row(),))
+
+
+def test_a_run_is_read_back(tmp_path: Path) -> None:
+    elf = tmp_path / "firmware.elf"
+    elf.write_bytes(b"\x7fELF")
+    folder = tmp_path / "deep" / "run"
+    store.write_run(folder, DOCUMENT, {"report.md": "hello\n"}, {"1/firmware.elf": elf})
+    assert store.read_document(folder) == store.read_document(folder / "rows.json") == DOCUMENT
+    assert (folder / "report.md").read_text() == "hello\n"
+    assert (folder / "elf" / "1" / "firmware.elf").read_bytes() == b"\x7fELF"
+    assert [path.name for path in folder.parent.iterdir()] == ["run"]
+
+
+def test_a_folder_with_a_run_is_refused(tmp_path: Path) -> None:
+    store.write_run(tmp_path / "run", DOCUMENT, {}, {})
+    with pytest.raises(UserError, match=r"rows\.json"):
+        store.check_free(tmp_path / "run")
+
+
+def test_a_folder_with_other_files_keeps_them(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    store.check_free(tmp_path)
+    store.write_run(tmp_path, DOCUMENT, {"report.md": "hello"}, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "report.md", "rows.json"]
+
+
+@pytest.mark.parametrize("target", ["file", "file/below"])
+def test_a_file_is_no_run_folder(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        store.check_free(tmp_path / target)
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_full_disk_leaves_nothing_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: bool) -> None:
+    folder = tmp_path / "run"
+    if prepared:
+        folder.mkdir()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.write_run(folder, DOCUMENT, {"report.md": "hello"}, {})
+    assert [path.name for path in tmp_path.rglob("*")] == (["run"] if prepared else [])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"{}"])
+def test_what_is_no_run_is_the_users_mistake(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "rows.json").write_bytes(content)
+    with pytest.raises(UserError, match=str(tmp_path)):
+        store.read_document(tmp_path)
