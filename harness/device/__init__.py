@@ -1,1 +1,1 @@
-"""The DEVICE hall: builds firmware, flashes or emulates it, drives it over serial and measures. Knows only C folders."""
+"""The DEVICE hall: builds firmware, flashes or emulates it, drives it over serial. It knows only C folders."""

@@ -176,6 +176,7 @@ def _open(url: str) -> Any:
     except (serial.SerialException, OSError, ValueError) as error:
         if getattr(error, "errno", None) == 13 or isinstance(error, PermissionError):
             raise EnvironmentFailure(
-                f"no permission to open {url}: add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
+                f"no permission to open {url}: add yourself to its group (sudo usermod -aG dialout $USER) "
+                "and log in again"
             ) from error
         raise EnvironmentFailure(f"cannot open the port {url}: {error}; is the board plugged in?") from error

@@ -178,7 +178,8 @@ class Measurement:
 def encode_frame(frame: Frame) -> bytes:
     """Return the bytes to send, both zeros included."""
     content = _HEADER.pack(VERSION, frame.type, frame.sequence) + frame.payload
-    return b"\0" + cobs.encode(content + _CRC.pack(zlib.crc32(content))) + b"\0"
+    encoded: bytes = cobs.encode(content + _CRC.pack(zlib.crc32(content)))
+    return b"\0" + encoded + b"\0"
 
 
 def decode_frame(encoded: bytes) -> Frame:
