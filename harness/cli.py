@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from harness import __version__
-from harness.errors import EnvironmentFailure, HarnessError, RuleBroken
+from harness.errors import EnvironmentFailure, HarnessError, Interrupted, RuleBroken
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from harness.report.progress import Speaker
 
-INTERRUPTED = 130
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Where = Literal["auto", "qemu", "hardware", "renode"]
@@ -61,18 +60,14 @@ def run(arguments: list[str]) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends emulators and removes half files, as Ctrl-C does
     try:
-        status = app(arguments, prog_name="harness", standalone_mode=False)
-        sys.stdout.flush()
-        return int(status or 0)
-    except BrokenPipeError:
-        _leave_pipe()
-        return 0
-    except (KeyboardInterrupt, typer.Abort) as interruption:
-        return _fail(str(interruption) or "interrupted", INTERRUPTED, interruption)
+        status = int(app(arguments, prog_name="harness", standalone_mode=False) or 0)
+        if status == Interrupted.exit_status:  # typer's word for KeyboardInterrupt
+            raise Interrupted("interrupted, nothing was finished")
+        return status
     except HarnessError as error:
         return _fail(str(error), error.exit_status, error)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()}; see harness --help", 2, error)
+        return _fail(f"{error.format_message().rstrip('.')} (see harness --help)", 2, error)
     except OSError as error:
         return _fail(_explain(error), 3, error)
     except Exception as error:
@@ -249,20 +244,19 @@ def _speaker() -> "Speaker":
 
 
 def _show(what: "RenderableType") -> None:
-    """Print a table on stdout; a reader that went away is not a failure of the command."""
-    try:
-        _console(sys.stdout).print(what)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _leave_pipe()
+    """Print a table on stdout."""
+    console = _console(sys.stdout)
+    with console.capture() as capture:
+        console.print(what)
+    _print(capture.get(), end="")
 
 
 def _print(text: str, end: str = "\n") -> None:
     """Print text on stdout as it is; a reader that went away is not a failure of the command."""
     try:
         print(text, end=end, flush=True)
-    except BrokenPipeError:
-        _leave_pipe()
+    except BrokenPipeError:  # what is still to be printed goes nowhere, or Python's exit would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _console(file: Any) -> "Console":
@@ -272,11 +266,6 @@ def _console(file: Any) -> "Console":
     from harness.report.terminal import WIDTH
 
     return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
-
-
-def _leave_pipe() -> None:
-    """Send what is still to be printed nowhere, so that Python's exit does not complain about the pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""The three ways a command fails, each with the exit status that `contracts` promises.
+"""The ways a command fails, each with the exit status that `contracts` promises.
 
 A message is one line: what was expected, what came, what to do about it.
 """
@@ -26,3 +26,9 @@ class RuleBroken(HarnessError):
     """A `--fail-on` rule of `harness compare` broke."""
 
     exit_status = 1
+
+
+class Interrupted(HarnessError):
+    """The user stopped the command (Ctrl-C) when something was finished already; says what is kept and where."""
+
+    exit_status = 130

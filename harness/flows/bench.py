@@ -15,7 +15,7 @@ from harness.compiler import Compiled, compile_model
 from harness.device.boards import Board, find_board
 from harness.device.build import Build, build, compiler_version
 from harness.device.sizes import measure_sizes
-from harness.errors import EnvironmentFailure, HarnessError, UserError
+from harness.errors import EnvironmentFailure, HarnessError, Interrupted, UserError
 from harness.flows import place, timing
 from harness.flows.feed import Feed, as_arrays, model_input, prepare
 from harness.flows.models import Model, find_models
@@ -57,13 +57,13 @@ class Run:
         """Raise what the command must end with when not every row is fine.
 
         Raises:
-            KeyboardInterrupt: the user stopped it.
+            Interrupted: the user stopped it.
             EnvironmentFailure: a row failed; names each and why.
         """
         rows = self.document.rows
         if self.interrupted:
             done = sum(row.status == "ok" for row in rows)
-            raise KeyboardInterrupt(f"interrupted: {done} finished rows are kept in {self.folder}")
+            raise Interrupted(f"interrupted: {done} finished rows are kept in {self.folder}")
         failed = [row for row in rows if row.status != "ok"]
         if failed:
             reasons = "; ".join(f"{row.model} on {row.board}: {row.error}" for row in failed)

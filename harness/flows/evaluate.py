@@ -39,12 +39,11 @@ def evaluate(name: str, *, data: str | None, split: str, task: str | None, speak
         raise UserError(f"unknown split {split!r}: expected {', '.join(SPLITS)}")
     model = find_model(name)
     inputs, outputs, macs = _read_border(model.path)
-    feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING if data != "random" else 100)
+    if prepare(model, inputs, outputs, task=task, data=data, samples=1).samples.labels is None:
+        raise UserError(f"{model.name} would get random inputs, which have no labels: name data with --data")
+    feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING)
     labels = feed.samples.labels
-    if labels is None:
-        raise UserError(
-            f"{model.name} was given {feed.samples.dataset} data, which has no labels: name some with --data"
-        )
+    assert labels is not None
     engine = engine_of(model.content)
     with Oracle(workers=2) as oracle, speaker.bar(f"{model.name} on the host ({engine})", len(feed)) as advance:
         answers = cached_run(oracle, model.content, feed.inputs, engine=engine, progress=advance)

@@ -41,11 +41,11 @@ def comparison(compared: Comparison, verdicts: tuple[Verdict, ...]) -> str:
             terminal.value(change.old),
             terminal.value(change.new),
             terminal.amount(change),
-            f"broken: {broken[change]}" if change in broken else "",
+            broken.get(change, ""),
         )
         for change in shown
     ]
-    heads = ("model", "board", "column", "old", "new", "change", "rule")
+    heads = ("model", "board", "column", "old", "new", "change", "broken rule")
     lines = [f"- {escape(line)}" for line in terminal.rows_in_one_document(compared, verdicts)]
     table = _cells(heads, cells) if cells else f"No differences in {len(compared.matched)} rows."
     return "\n\n".join([table, *(["\n".join(lines)] if lines else [])]) + "\n"

@@ -68,15 +68,15 @@ def recall(confusion: Confusion) -> RenderableType:
 def differences(comparison: Comparison, verdicts: tuple[Verdict, ...]) -> RenderableType:
     """Return what changed between two documents, and which rules broke."""
     broken = {verdict.change: verdict.rule.text for verdict in verdicts if verdict.change is not None}
-    table = Table("model", "board", "column", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("model", "board", "column", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in ("old", "new", "change"):
         table.add_column(name, justify="right", overflow="fold")
-    table.add_column("rule", overflow="fold")
+    table.add_column("broken rule", overflow="fold")
     shown = comparison.differences()
     for change in shown:
         rule = broken.get(change)
         cells = (change.key[0], where(change.key), change.column, value(change.old), value(change.new), amount(change))
-        table.add_row(*map(_text, cells), Text(f"broken: {rule}" if rule else "", style="bold red"))
+        table.add_row(*map(_text, cells), _text(rule or "", "bold red"))
     lines = [_text(line) for line in rows_in_one_document(comparison, verdicts)]
     if not shown:
         return Group(Text(f"no differences in {len(comparison.matched)} rows"), *lines)
@@ -123,7 +123,9 @@ def boards(found: Sequence[Mapping[str, Any]]) -> RenderableType:
     for board in found:
         numbers = (f"{board['clock_hz'] / 1e6:g}", words.count(board["flash_bytes"]), words.count(board["ram_bytes"]))
         attached = "yes" if board["attached"] else "no"
-        table.add_row(board["name"], board["mcu"], board["core"], *numbers, board["emulator"] or words.UNKNOWN, attached)
+        table.add_row(
+            board["name"], board["mcu"], board["core"], *numbers, board["emulator"] or words.UNKNOWN, attached
+        )
     return table
 
 

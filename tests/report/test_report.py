@@ -91,7 +91,7 @@ def test_a_comparison_names_what_broke() -> None:
     verdicts = comparison.broken([parse_rule("instructions>+0.5%"), parse_rule("accuracy<-1")])
     text = markdown.comparison(comparison, verdicts)
     assert "+100,000 (+1.09 %)" in text
-    assert "broken: instructions&gt;+0.5%" in text
+    assert "instructions&gt;+0.5%" in text
     assert "became unknown" in text
     assert "+100,000" in shown(terminal.differences(comparison, verdicts))
 
