@@ -1,20 +1,30 @@
-"""What a measurement needs from this computer, what of it is there, and how to mend what is not."""
+"""What measuring needs from this computer: what is there, what is missing, and the command that mends it."""
 
 import os
-import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from harness.device import build, platformio
+from harness.device import build
 from harness.device.emulators import qemu
 from harness.errors import HarnessError
+
+DATA = "HARNESS_DATA"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: whether it is fine, what was found, and what mends it."""
+    """One thing that was looked at.
+
+    Attributes:
+        name: what it is.
+        ok: whether it is as it should be.
+        found: what is there.
+        remedy: what to do; empty where it is fine.
+    """
 
     name: str
     ok: bool
@@ -23,75 +33,88 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """Look at everything; nothing is changed."""
-    return [
-        _tool("compiler", build.compiler_version, build.INSTALL),
-        _newlib(),
-        _tool("emulator", qemu.qemu_version, qemu.INSTALL),
-        _platformio(),
-        _ports(),
-        _modem_manager(),
-        _data(),
-    ]
+    """Look at everything; never raises for what is missing."""
+    return [compiler(), newlib_nano(), emulator(), platformio(), ports(), modem_manager(), data()]
 
 
-def _tool(name: str, version: Callable[[], str], install: str) -> Check:
+def compiler() -> Check:
+    """Whether the compiler for the boards is there."""
     try:
-        return Check(name, True, version())
+        return Check(build.COMPILER, True, build.compiler_version())
     except HarnessError:
-        return Check(name, False, "not on PATH", f"sudo {install}")
+        return Check(build.COMPILER, False, "not on PATH", build.INSTALL)
 
 
-def _newlib() -> Check:
-    """The compiler answers with a path where it has the file, and with the bare name where it has not."""
-    wanted = "libc_nano.a"
+def newlib_nano() -> Check:
+    """Whether the small C library is there; Debian packages it apart from the compiler."""
+    name = "newlib-nano"
     try:
-        command = [build.COMPILER, f"--print-file-name={wanted}"]
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        found = wanted
-    there = Path(found).is_absolute()
-    return Check("C library", there, found if there else "no newlib-nano", "" if there else f"sudo {build.INSTALL}")
-
-
-def _platformio() -> Check:
-    try:
-        from platformio import __version__
-    except ImportError:
-        return Check("PlatformIO", False, "not installed", "pip install platformio scons")
-    return Check("PlatformIO", True, f"platformio {__version__}, core folder {platformio.core_folder()}")
-
-
-def _ports() -> Check:
-    """A board's port belongs to a group; without it, opening fails."""
-    from serial.tools import list_ports
-
-    ports = [port.device for port in list_ports.comports()]
-    denied = [port for port in ports if not os.access(port, os.R_OK | os.W_OK)]
-    if denied:
-        return Check("serial ports", False, f"no permission for {', '.join(denied)}", "sudo usermod -aG dialout $USER")
-    return Check("serial ports", True, ", ".join(ports) or "none attached")
-
-
-def _modem_manager() -> Check:
-    """ModemManager talks to every new port and garbles the first seconds of a board."""
-    running = any(_name(path) == "ModemManager" for path in Path("/proc").glob("[0-9]*/comm"))
-    remedy = "sudo systemctl disable --now ModemManager" if running else ""
-    return Check("ModemManager", not running, "running: it probes serial ports" if running else "not running", remedy)
-
-
-def _name(comm: Path) -> str:
-    try:
-        return comm.read_text(encoding="utf-8").strip()
+        command = [build.COMPILER, "--print-file-name=libc_nano.a"]
+        path = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
-        return ""
+        return Check(name, False, "no compiler to ask", build.INSTALL)
+    # The compiler answers with the bare name where it has no such file.
+    found = Path(path).is_absolute() and Path(path).is_file()
+    return Check(name, True, str(Path(path).resolve())) if found else Check(name, False, "not found", build.INSTALL)
 
 
-def _data() -> Check:
-    """Without real data, students are judged by the synthetic set."""
-    folder = os.environ.get("HARNESS_DATA")
-    if folder and Path(folder).is_dir():
-        free = shutil.disk_usage(folder).free
-        return Check("real data", True, f"HARNESS_DATA={folder} ({free // 2**30} GiB free)")
-    found = f"HARNESS_DATA={folder}: no such folder" if folder else "HARNESS_DATA is not set"
-    return Check("real data", False, found, "export HARNESS_DATA=FOLDER with the data sets")
+def emulator() -> Check:
+    """Whether the emulator is there."""
+    try:
+        return Check(qemu.COMMAND, True, qemu.qemu_version())
+    except HarnessError:
+        return Check(qemu.COMMAND, False, "not on PATH", qemu.INSTALL)
+
+
+def platformio() -> Check:
+    """Whether PlatformIO is installed beside this package."""
+    try:
+        return Check("platformio", True, metadata.version("platformio"))
+    except metadata.PackageNotFoundError:
+        return Check("platformio", False, "not installed", "pip install platformio")
+
+
+def ports(present: Iterable[Any] | None = None) -> Check:
+    """Whether the USB serial ports that are there may be opened.
+
+    Args:
+        present: as pyserial's list_ports.comports() lists them; asked for where left out.
+    """
+    if present is None:
+        from serial.tools import list_ports
+
+        present = list_ports.comports()
+    usb = [port.device for port in present if port.vid is not None]
+    closed = [device for device in usb if not os.access(device, os.R_OK | os.W_OK)]
+    if closed:
+        return Check("serial ports", False, f"no permission for {', '.join(closed)}", "sudo usermod -aG dialout $USER")
+    return Check("serial ports", True, ", ".join(usb) or "no USB serial port attached")
+
+
+def modem_manager(processes: Path = Path("/proc")) -> Check:
+    """Whether ModemManager runs: it sends modem commands to every new port and keeps it busy for seconds.
+
+    Args:
+        processes: the folder with one folder a process.
+    """
+    running = any(_command_of(folder) == "ModemManager" for folder in processes.glob("[0-9]*"))
+    if running:
+        return Check("ModemManager", False, "running; it probes boards", "sudo systemctl stop ModemManager")
+    return Check("ModemManager", True, "not running")
+
+
+def data() -> Check:
+    """Whether the folder with real data is named and there; without it small synthetic sets are used."""
+    named = os.environ.get(DATA)
+    if not named:
+        return Check(DATA, True, "not set: synthetic data will be used")
+    if not Path(named).is_dir():
+        return Check(DATA, False, f"{named} is no folder", f"export {DATA}=DIR")
+    return Check(DATA, True, named)
+
+
+def _command_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""  # ended meanwhile

@@ -146,6 +146,7 @@ class Link:
         return data
 
     def _lost(self, error: Exception) -> EnvironmentFailure:
+        time.sleep(_GRACE_SECONDS)  # a process that just died takes a moment to be seen dead
         self._check_alive()
         return EnvironmentFailure(f"the connection to {self._name} was lost: {error}; plug the board in and try again")
 

@@ -1,109 +1,149 @@
-"""A device that answers, emulated or real: runs inferences on it and measures them."""
+"""Runs a build on a board or on its emulated twin: one `Device`, whichever it is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
-from harness.device import protocol
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.device import flash, protocol
 from harness.device.boards import Board
 from harness.device.build import Build
-from harness.device.emulators.qemu import qemu_version, run_qemu
+from harness.device.emulators import qemu, renode
 from harness.device.link import Link, open_link
 from harness.device.protocol import Hello, Measurement, Type
-from harness.errors import EnvironmentFailure
+from harness.errors import EnvironmentFailure, UserError
 
-HELLO_SECONDS = 5.0
-"""A board that has just been reset needs a moment; an emulator a tenth of a second."""
-INFERENCE_SECONDS = 60.0
-"""For one request; the slowest thinkable model on a slow board, or a busy computer."""
+HELLO_SECONDS = 2.0
+INFER_SECONDS = 60.0
+"""Far more than any model that fits a microcontroller takes, for a batch, on a loaded machine."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A connection to firmware with one model.
+    """A device that answered and runs the right model.
 
     Attributes:
-        link: to it.
-        hello: what it said of itself.
-        emulator: its name and version, None for a real board.
+        hello: what it says about itself.
+        port: where it is attached.
+        emulator: which emulator it is, e.g. "qemu 7.2.22"; None for hardware.
     """
 
-    link: Link
     hello: Hello
+    port: str
     emulator: str | None
+    _link: Link
+
+    def infer(self, inputs: NDArray[np.uint8 | np.int8]) -> Iterator[NDArray[np.uint8]]:
+        """Run samples, as many at once as the device's buffer holds.
+
+        Args:
+            inputs: (n, input_bytes), each row all inputs of one sample.
+
+        Yields:
+            (k, output_bytes) for the next k samples, in order; k is hello.batch but for the last.
+
+        Raises:
+            UserError: the rows have another length than the model's inputs.
+            EnvironmentFailure: the device does not answer, or not what was asked.
+        """
+        if inputs.ndim != 2 or inputs.shape[1] * inputs.itemsize != self.hello.input_bytes:
+            raise UserError(
+                f"expected samples of {self.hello.input_bytes} bytes, got an array of shape {inputs.shape}; "
+                "give each sample as one row of bytes"
+            )
+        for start in range(0, len(inputs), self.hello.batch):
+            yield self._infer_batch([row.tobytes() for row in inputs[start : start + self.hello.batch]])
 
     def measure(self, sample: bytes) -> Measurement:
-        """Time one inference, whole and layer by layer.
+        """Run one sample under the device's counter.
 
         Args:
-            sample: the bytes of all inputs, one after another.
+            sample: input_bytes bytes.
 
         Raises:
-            EnvironmentFailure: the device does not answer, or not as it should.
+            UserError: another length.
+            EnvironmentFailure: the device does not answer, or not what was asked.
         """
-        reply = self.link.request(Type.MEASURE, sample, timeout=INFERENCE_SECONDS)
-        return protocol.decode_measurement(reply, self.hello.layers, self.hello.output_bytes)
+        if len(sample) != self.hello.input_bytes:
+            raise UserError(f"expected a sample of {self.hello.input_bytes} bytes, got {len(sample)}")
+        payload = self._link.request(Type.MEASURE, sample, timeout=INFER_SECONDS)
+        return protocol.decode_measurement(payload, self.hello.layers, self.hello.output_bytes)
 
-    def infer(self, samples: Sequence[bytes], advance: Callable[[int], None] = lambda count: None) -> list[bytes]:
-        """Run every sample, as many in one frame as the device takes.
-
-        Args:
-            samples: each the bytes of all inputs.
-            advance: called with the number of samples done since the last call.
-
-        Returns:
-            For each sample the bytes of all outputs.
-
-        Raises:
-            EnvironmentFailure: the device does not answer, or not as it should.
-        """
-        outputs: list[bytes] = []
-        for start in range(0, len(samples), self.hello.batch):
-            batch = samples[start : start + self.hello.batch]
-            reply = self.link.request(Type.INFER, protocol.encode_infer(batch), timeout=INFERENCE_SECONDS)
-            answers = protocol.decode_infer(reply, self.hello.output_bytes)
-            if len(answers) != len(batch):
-                raise EnvironmentFailure(f"expected {len(batch)} answers of the device, got {len(answers)}; run again")
-            outputs += answers
-            advance(len(batch))
-        return outputs
+    def _infer_batch(self, samples: list[bytes]) -> NDArray[np.uint8]:
+        payload = self._link.request(Type.INFER, protocol.encode_infer(samples), timeout=INFER_SECONDS)
+        outputs = protocol.decode_infer(payload, self.hello.output_bytes)
+        if len(outputs) != len(samples):
+            raise EnvironmentFailure(f"expected {len(samples)} outputs from {self.port}, got {len(outputs)}")
+        return np.frombuffer(b"".join(outputs), np.uint8).reshape(len(outputs), self.hello.output_bytes)
 
 
 @contextmanager
 def open_device(
-    board: Board, build: Build, where: Literal["qemu", "hardware"], *, clock: bool, sha256: str, port: str | None = None
+    board: Board,
+    build: Build,
+    where: str,
+    *,
+    sha256: str,
+    clock: bool,
+    port: str | None = None,
+    force: bool = False,
 ) -> Iterator[Device]:
-    """Open the device that runs a build.
+    """Run a build and yield the device, ready for samples; all that was started ends with the context.
 
     Args:
-        board: what it is.
-        build: its firmware; started where the device is emulated, expected to be flashed where it is real.
-        where: "qemu" or "hardware".
-        clock: see `run_qemu`; a real board always has its clock.
-        sha256: of the model that is expected on it.
-        port: of a real board.
+        board: what the build is for.
+        build: its ELFs and project.
+        where: "qemu" or "hardware"; "renode" is refused with a reason.
+        sha256: of the model in the build, 64 hexadecimal digits.
+        clock: whether an emulator counts instructions exactly, at a quarter of the speed; a board always counts.
+        port: the board's port, where it is not to be looked for.
+        force: flash a board even if it does not answer our handshake (`--flash`).
 
     Raises:
-        EnvironmentFailure: it does not answer, or runs another model.
+        UserError: no board attached, or several; or it may hold somebody's sketch.
+        EnvironmentFailure: emulator or board is missing, silent, died or runs another model.
     """
+    if where == "renode":
+        raise renode.refuse()
     if where == "hardware":
-        with open_link(port or "") as link:
-            yield _greet(link, sha256, emulator=None)
+        with _on_hardware(board, build, sha256, port, force) as device:
+            yield device
         return
-    version = qemu_version()
+    shift = board.emulator.icount_shift if clock else None
     with (
-        run_qemu(build.firmware_elf, board, clock=clock) as emulator,
-        open_link(emulator.port, emulator.check_alive) as link,
+        qemu.emulate(build.firmware_elf, board.emulator.machine, shift) as emulated,
+        open_link(emulated.port, emulated.check_alive) as link,
     ):
-        yield _greet(link, sha256, emulator=version)
+        hello = greet(link)
+        _check_model(hello, sha256, emulated.port)
+        yield Device(hello, emulated.port, qemu.qemu_version(), link)
 
 
-def _greet(link: Link, sha256: str, *, emulator: str | None) -> Device:
-    hello = protocol.decode_hello(link.request(Type.HELLO, timeout=HELLO_SECONDS))
+def greet(link: Link) -> Hello:
+    """Ask a device who it is; the first answer after a reset may take a few tries.
+
+    Raises:
+        EnvironmentFailure: it does not answer as the protocol says.
+    """
+    return protocol.decode_hello(link.request(Type.HELLO, timeout=HELLO_SECONDS, attempts=10))
+
+
+@contextmanager
+def _on_hardware(board: Board, build: Build, sha256: str, port: str | None, force: bool) -> Iterator[Device]:
+    port = port or flash.find_port(board, bootloader=force)
+    if flash.running_model(port) != sha256:
+        port = flash.flash(build, board, port, force=force)
+    with open_link(port) as link:
+        hello = greet(link)
+        _check_model(hello, sha256, port)
+        yield Device(hello, port, None, link)
+
+
+def _check_model(hello: Hello, sha256: str, port: str) -> None:
     if hello.sha256 != sha256:
         raise EnvironmentFailure(
-            f"the device runs another model (SHA-256 {hello.sha256[:12]}..., expected {sha256[:12]}...); "
-            "flash it with --flash"
+            f"expected the device on {port} to run the model {sha256[:12]}..., it runs {hello.sha256[:12]}...; "
+            "flash it anew with --flash"
         )
-    return Device(link, hello, emulator)

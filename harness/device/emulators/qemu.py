@@ -1,109 +1,141 @@
-"""Runs firmware in QEMU, its serial port a pseudo terminal that pyserial opens like any other port.
+"""QEMU as an emulated board: started on a firmware, its console a pseudo terminal, never left behind.
 
-The firmware reads and writes the semihosting console, which with `target=native` is the emulator's own stdin and
-stdout; the host makes both the master of a pseudo terminal. When the host is gone, reading the master fails and the
-firmware ends the emulator; beside that, the emulator is killed at the end of the `with` block, whatever ends it.
+The firmware's serial port is the semihosting console, which is QEMU's own stdin and stdout (see the HAL for why). They
+are the master side of a pty; its slave is a tty like any other and opened with pyserial, as a board's port would be.
 """
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
 import tempfile
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from harness.device.boards import Board
 from harness.errors import EnvironmentFailure
 
-PROGRAM = "qemu-system-arm"
+COMMAND = "qemu-system-arm"
 INSTALL = "apt install qemu-system-arm"
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class Qemu:
-    """A running emulator: the path of its serial port, and its process."""
+class Emulated:
+    """A running emulator.
+
+    Attributes:
+        port: the tty to talk to the firmware through.
+        process: QEMU itself.
+    """
 
     port: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    process: "subprocess.Popen[bytes]"
+    _log: IO[bytes]
 
     def check_alive(self) -> None:
-        """Raise once the emulator has ended.
+        """Raise where QEMU has ended.
 
         Raises:
-            EnvironmentFailure: says how it ended, and the last line it wrote.
+            EnvironmentFailure: it has; says how, with the last line it wrote to stderr.
         """
         status = self.process.poll()
-        if status is not None:
-            raise EnvironmentFailure(
-                f"the emulator ended in the middle of the run: {self._obituary(status)}; run again"
-            )
-
-    def _obituary(self, status: int) -> str:
-        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"{how}, {lines[-1]!r}" if lines else how
+        if status is None:
+            return
+        how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
+        raise EnvironmentFailure(
+            f"expected {COMMAND} to run until the end, it ended by itself: {how}{_last_line(self._log)}; run it again"
+        )
 
 
 @contextmanager
-def run_qemu(firmware: Path, board: Board, *, clock: bool) -> Iterator[Qemu]:
-    """Start the emulator, yield it, and end it.
+def emulate(firmware: Path, machine: str, icount_shift: int | None = None) -> Iterator[Emulated]:
+    """Run a firmware in QEMU for as long as the context lasts.
 
     Args:
-        firmware: the ELF to run.
-        board: which machine stands in for it.
-        clock: let emulated time advance with each instruction, so that the timer counts instructions; without it the
-            firmware runs about four times as fast.
+        firmware: the ELF.
+        machine: QEMU's name of the board, e.g. "mps2-an386".
+        icount_shift: emulated time of an instruction, 2**shift ns, the same from run to run; None to run without such
+            a clock, about four times as fast.
+
+    Yields:
+        The running emulator. It is killed at the end of the context, whatever ends it; the kernel kills it where this
+        process is killed.
 
     Raises:
-        EnvironmentFailure: QEMU is not installed.
+        EnvironmentFailure: QEMU is not installed, or does not start.
     """
-    command = [
-        PROGRAM, "-M", board.emulator.machine, "-display", "none", "-monitor", "none", "-serial", "none",
-        "-semihosting-config", "enable=on,target=native", "-kernel", str(firmware),
-    ]  # fmt: skip
-    if clock:
-        command += ["-icount", f"shift={board.emulator.icount_shift}"]
-    master, slave = _open_pty()
-    with tempfile.NamedTemporaryFile(prefix="harness-qemu-") as log:
+    clock = [] if icount_shift is None else ["-icount", f"shift={icount_shift}"]
+    # No -nographic: it would lay the monitor over stdin and stdout, which are the firmware's.
+    command = [COMMAND, "-M", machine, "-display", "none", "-monitor", "none", "-serial", "null"]
+    command += ["-semihosting-config", "enable=on,target=native", *clock, "-kernel", str(firmware)]
+    master, slave = os.openpty()
+    with tempfile.TemporaryFile() as log:
         try:
-            process = subprocess.Popen(command, stdin=master, stdout=master, stderr=log, start_new_session=True)
-        except OSError as error:
-            os.close(slave)
-            raise EnvironmentFailure(
-                f"expected {PROGRAM} on PATH, got: {error.strerror}; install it: {INSTALL}"
-            ) from error
+            tty.setraw(slave)
+            # `slave` stays open here, so that QEMU does not read the end of its input before the port is opened.
+            try:
+                process = _start(command, master, log)
+            finally:
+                os.close(master)
+            try:
+                yield Emulated(os.ttyname(slave), process, log)
+            finally:
+                # SIGKILL, since QEMU does not look at signals while the firmware waits for input.
+                process.kill()
+                process.wait()
         finally:
-            os.close(master)
-        try:
-            yield Qemu(os.ttyname(slave), process, Path(log.name))
-        finally:
-            process.kill()
-            process.wait()
             os.close(slave)
 
 
 def qemu_version() -> str:
-    """Return the emulator as rows name it, e.g. "qemu 7.2.22".
+    """Return the version of QEMU as rows have it, e.g. "qemu 7.2.22".
 
     Raises:
         EnvironmentFailure: it is not installed.
     """
     try:
-        result = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise EnvironmentFailure(f"expected {PROGRAM} on PATH, found none; install it: {INSTALL}") from error
-    found = re.search(r"version (\d+(?:\.\d+)+)", result.stdout)
-    return f"qemu {found[1]}" if found else "qemu"
+        result = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise _missing(error) from error
+    found = re.search(r"version (\d[\w.]*)", result.stdout)
+    return f"qemu {found[1]}" if found else "qemu of an unknown version"
 
 
-def _open_pty() -> tuple[int, int]:
-    """Return master and slave of a new pseudo terminal that changes no byte."""
-    import tty
+def _start(command: list[str], console: int, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    libc = ctypes.CDLL(None)
 
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    return master, slave
+    def die_with_parent() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    # Only Linux has prctl; elsewhere the firmware ends QEMU when nobody has the port open any more.
+    prepare = die_with_parent if hasattr(libc, "prctl") else None
+    try:
+        # A session of its own: Ctrl-C is for this process, which then ends QEMU in order.
+        return subprocess.Popen(
+            command, stdin=console, stdout=console, stderr=log, start_new_session=True, preexec_fn=prepare
+        )
+    except OSError as error:
+        raise _missing(error) from error
+
+
+def _missing(error: OSError) -> EnvironmentFailure:
+    return EnvironmentFailure(f"expected {COMMAND} on PATH, got: {error.strerror}; install it: {INSTALL}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return f" ({lines[-1].strip()[:200]})" if lines else ""

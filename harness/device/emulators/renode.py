@@ -1,10 +1,11 @@
-"""Renode is not supported yet; asking for it says so."""
+"""Renode, the emulator, as a place to run: asked for by name, not supported yet."""
 
-from typing import NoReturn
+import shutil
 
 from harness.errors import EnvironmentFailure
 
 
-def refuse_renode() -> NoReturn:
-    """Raise, and say what works instead."""
-    raise EnvironmentFailure("Renode is not supported yet: expected --on qemu, --on hardware or --on auto")
+def refuse() -> EnvironmentFailure:
+    """Return why `--on renode` cannot be done, and what to do instead."""
+    found = "Renode is installed, but not supported yet" if shutil.which("renode") else "Renode is not installed"
+    return EnvironmentFailure(f"expected --on qemu or hardware, got renode: {found}; use --on qemu")
