@@ -1,8 +1,8 @@
 """`harness bench`: compile -> build -> measure -> compare with the oracle -> store. The main job, told as a story."""
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,15 +10,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.compiler import Compiled, compile_model
 from harness.device.boards import Board, find_board
 from harness.device.build import Build, build, compiler_version
+from harness.device.runner import Device, open_device
 from harness.device.sizes import measure_sizes
 from harness.errors import EnvironmentFailure, HarnessError, Interrupted, UserError
-from harness.flows import place, timing
-from harness.flows.feed import Feed, as_arrays, model_input, prepare
+from harness.flows import timing
+from harness.flows.feed import Feed, first_output, model_input, output_rows, prepare
 from harness.flows.models import Model, find_models
+from harness.flows.place import Place, choose
 from harness.flows.provenance import provenance
 from harness.oracle import Oracle, cached_run, engine_of
 from harness.report import csv, markdown
@@ -75,8 +78,7 @@ class Job:
     """One row to be: everything is checked, nothing is built."""
 
     model: Model
-    board: Board
-    where: place.Where
+    place: Place
     compiled: Compiled
     feed: Feed
 
@@ -123,7 +125,7 @@ def bench(request: Request, speaker: Speaker) -> Run:
             except KeyboardInterrupt:
                 row, interrupted = findings.row("partial", "interrupted"), True
             except (HarnessError, OSError) as failure:
-                speaker.shout(f"{job.model.name} on {job.board.name}: failed")
+                speaker.shout(f"{job.model.name} on {job.place.board.name}: failed")
                 row = findings.row("failed", " ".join(str(failure).split()))
             found.append(findings)
             rows.append(row)
@@ -158,8 +160,8 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
         raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
     feeds = {model.name: feed_for(model, code, request) for _, model, code in fitting}
     compiler_version()
-    where = {board.name: place.choose(board, request.on, request.flash, speaker) for board in boards}
-    return [Job(model, board, where[board.name], code, feeds[model.name]) for board, model, code in fitting]
+    places = {board.name: choose(board, request.on, request.flash, speaker) for board in boards}
+    return [Job(model, places[board.name], code, feeds[model.name]) for board, model, code in fitting]
 
 
 def fits(model: Model, compiled: Compiled, board: Board, *, named: bool) -> bool:
@@ -191,10 +193,10 @@ def feed_for(model: Model, compiled: Compiled, request: Request) -> Feed:
 
 def identity(job: Job, request: Request) -> dict[str, Any]:
     """Return the columns that are known before anything runs."""
-    board, description = job.board, job.compiled.description
+    board, description = job.place.board, job.compiled.description
     toolchain = compiler_version()
     return {
-        "row_id": row_id(job.model.sha256, board.name, job.where, request.optimise, toolchain),
+        "row_id": row_id(job.model.sha256, board.name, job.place.where, request.optimise, toolchain),
         "model": job.model.name,
         "model_sha256": job.model.sha256,
         "macs": description["macs"],
@@ -203,7 +205,7 @@ def identity(job: Job, request: Request) -> dict[str, Any]:
         "mcu": board.mcu,
         "core": board.core,
         "clock_hz": board.clock_hz,
-        "where": job.where,
+        "where": job.place.where,
         "optimise": request.optimise,
         "engine": ENGINE,
         "toolchain": toolchain,
@@ -225,8 +227,8 @@ def finish(job: Job, request: Request, findings: Findings, speaker: Speaker) -> 
         # The oracle works beside the device: neither waits for the other's arithmetic.
         with ThreadPoolExecutor(1) as pool, Oracle() as oracle:
             golden = pool.submit(golden_outputs, oracle, job)
-            speaker.say(f"{job.model.name}: building for {job.board.name}")
-            built = build(job.compiled.folder, job.board, job.where)
+            speaker.say(f"{job.model.name}: building for {job.place.board.name}")
+            built = build(job.compiled.folder, job.place.board, job.place.where)
             note_build(job, built, findings)
             measure(job, built, request, findings, speaker)
             outputs = run_samples(job, built, request, speaker)
@@ -247,47 +249,54 @@ def note_build(job: Job, built: Build, findings: Findings) -> None:
 
 def measure(job: Job, built: Build, request: Request, findings: Findings, speaker: Speaker) -> None:
     """Time a handful of inferences, with the clock that resolves single instructions (or the board's own)."""
-    few = job.feed.payloads()[: timing.INFERENCES]
-    speaker.say(f"{job.model.name}: timing {len(few)} inferences on {place.name(job.board, job.where)}")
-    with place.open_device(job.board, job.where, built, job.compiled, clock=True, flash=request.flash) as device:
+    few = job.feed.rows()[: timing.INFERENCES]
+    speaker.say(f"{job.model.name}: timing {len(few)} inferences on {job.place}")
+    with open_on(job, built, request, clock=True) as device:
         findings.columns["emulator"] = device.emulator
-        timed = [device.measure(payload) for payload in few]
-        ticks = timing.summarise(timed, device.hello, job.board, job.where)
+        timed = [device.measure(row.tobytes()) for row in few]
+        found = timing.summarise(timed, device.hello, job.place.board, job.place.where)
     static = findings.columns["ram_static_bytes"] + findings.columns["ram_arena_bytes"]
-    findings.columns |= ticks.columns | {"ram_total_bytes": static + ticks.columns["ram_stack_bytes"]}
+    findings.columns |= found.columns | {"ram_total_bytes": static + found.columns["ram_stack_bytes"]}
     identifier = findings.columns["row_id"]
     findings.layers = tuple(
         Layer(row_id=identifier, index=i, name=layer["name"], op=layer["op"], macs=layer["macs"], **spent)
-        for i, (layer, spent) in enumerate(zip(job.compiled.description["layers"], ticks.layers, strict=True))
+        for i, (layer, spent) in enumerate(zip(job.compiled.description["layers"], found.layers, strict=True))
     )
 
 
-def run_samples(job: Job, built: Build, request: Request, speaker: Speaker) -> list[bytes]:
-    """Return the output bytes of every sample; without the clock an emulator is four times as fast."""
-    what = f"{job.model.name} on {place.name(job.board, job.where)}"
+def run_samples(job: Job, built: Build, request: Request, speaker: Speaker) -> NDArray[np.uint8]:
+    """Return the output bytes (n, output bytes) of all samples; without the clock an emulator is four times as fast."""
+    batches = []
     with (
-        place.open_device(job.board, job.where, built, job.compiled, clock=False, flash=False) as device,
-        speaker.bar(what, len(job.feed)) as advance,
+        open_on(job, built, request, clock=False) as device,
+        speaker.bar(f"{job.model.name} on {job.place}", len(job.feed)) as advance,
     ):
-        return device.infer(job.feed.payloads(), advance)
+        for batch in device.infer(job.feed.rows()):
+            batches.append(batch)
+            advance(len(batch))
+    return np.concatenate(batches)
 
 
-def golden_outputs(oracle: Oracle, job: Job) -> list[bytes]:
-    """Return the oracle's output bytes of every sample."""
+def open_on(job: Job, built: Build, request: Request, *, clock: bool) -> AbstractContextManager[Device]:
+    """Open the device with the build of a job on it."""
+    board, where = job.place.board, job.place.where
+    return open_device(board, built, where, sha256=job.model.sha256, clock=clock, force=request.flash)
+
+
+def golden_outputs(oracle: Oracle, job: Job) -> NDArray[np.uint8]:
+    """Return the oracle's output bytes (n, output bytes) of all samples."""
     engine = engine_of(job.model.content)
-    arrays = cached_run(oracle, job.model.content, job.feed.inputs, engine=engine)
-    return [b"".join(array[i].tobytes() for array in arrays) for i in range(len(job.feed))]
+    return output_rows(cached_run(oracle, job.model.content, job.feed.inputs, engine=engine))
 
 
 def judge(
-    job: Job, outputs: Sequence[bytes], golden: "Future[list[bytes]]", findings: Findings, speaker: Speaker
+    job: Job, outputs: NDArray[np.uint8], golden: "Future[NDArray[np.uint8]]", findings: Findings, speaker: Speaker
 ) -> None:
     """Compare the outputs with the oracle's, byte for byte, and with the labels."""
     if not golden.done():
         speaker.say(f"{job.model.name}: waiting for the oracle")
-    expected = golden.result()
-    exact = sum(got == wanted for got, wanted in zip(outputs, expected, strict=True))
-    first = as_arrays(outputs, job.compiled.description["outputs"])[0]
-    findings.columns |= {"bit_exact_samples": exact, "accuracy": job.feed.accuracy(first)}
+    exact = int((outputs == golden.result()).all(axis=1).sum())
+    answers = first_output(outputs, job.compiled.description["outputs"])
+    findings.columns |= {"bit_exact_samples": exact, "accuracy": job.feed.accuracy(answers)}
     if exact < len(outputs):
         speaker.shout(f"{job.model.name}: {len(outputs) - exact} of {len(outputs)} outputs differ from the oracle's")

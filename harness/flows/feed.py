@@ -35,9 +35,9 @@ class Feed:
         """Return how many samples there are."""
         return len(self.inputs[0])
 
-    def payloads(self) -> list[bytes]:
-        """Return every sample as the bytes of all inputs, one after another."""
-        return [b"".join(array[i].tobytes() for array in self.inputs) for i in range(len(self))]
+    def rows(self) -> NDArray[np.uint8]:
+        """Return every sample as one row of bytes (n, input bytes): all inputs, one after another."""
+        return np.concatenate([_bytes(array) for array in self.inputs], axis=1)
 
     def accuracy(self, first_output: NDArray[Any]) -> float | None:
         """Return the accuracy in percent of the first output (n, ...), None without labels."""
@@ -96,16 +96,21 @@ def prepare(
     return Feed(found, card, tuple(part.inputs for part in parts), parts[0])
 
 
-def as_arrays(outputs: Sequence[bytes], description: Sequence[dict[str, Any]]) -> list[NDArray[Any]]:
-    """Cut the output bytes of every sample into one array (n, ...) a model output, as model.json describes them."""
-    arrays, start = [], 0
-    for tensor in description:
-        part = b"".join(output[start : start + tensor["bytes"]] for output in outputs)
-        arrays.append(np.frombuffer(part, _TYPES[tensor["type"]]).reshape(len(outputs), -1))
-        start += tensor["bytes"]
-    return arrays
+def first_output(outputs: NDArray[np.uint8], description: Sequence[dict[str, Any]]) -> NDArray[Any]:
+    """Return the first output (n, elements) out of rows of bytes (n, output bytes), as model.json describes it."""
+    tensor = description[0]
+    return np.ascontiguousarray(outputs[:, : tensor["bytes"]]).view(_TYPES[tensor["type"]])
+
+
+def output_rows(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
+    """Return one array (n, ...) a model output as rows of bytes (n, output bytes)."""
+    return np.concatenate([_bytes(array) for array in arrays], axis=1)
 
 
 def model_input(tensor: dict[str, Any]) -> ModelInput:
     """Return an input of model.json as the tasks know it."""
     return ModelInput(tuple(tensor["shape"]), tensor["type"], tensor["scale"], tensor["zero_point"])
+
+
+def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)

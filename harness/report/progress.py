@@ -1,5 +1,6 @@
 """What a command says while it works: words and a progress bar, all on stderr."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -29,13 +30,16 @@ class Speaker:
     @contextmanager
     def bar(self, what: str, total: int) -> Iterator[Advance]:
         """Show how many of `total` samples are done, and how many a second; yields a function that advances it."""
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Rate())
-        with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
-            task = progress.add_task(words.plain(what), total=total)
-            yield lambda count: progress.advance(task, count)
-            elapsed = progress.tasks[0].elapsed or 0.0
-        rate = f", {total / elapsed:,.0f} a second" if elapsed else ""
-        self.say(f"{what}: {total} samples in {elapsed:.1f} s{rate}")
+        started = time.monotonic()
+        if self._console.is_terminal:
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Rate())
+            with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
+                task = progress.add_task(words.plain(what), total=total)
+                yield lambda count: progress.advance(task, count)
+        else:
+            yield lambda count: None
+        seconds = time.monotonic() - started
+        self.say(f"{what}: {total} samples in {seconds:.1f} s, {total / max(seconds, 1e-9):,.0f} a second")
 
 
 class _Rate(ProgressColumn):

@@ -1,6 +1,6 @@
 """Tables for a terminal, at most 120 characters wide."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -126,6 +126,16 @@ def boards(found: Sequence[Mapping[str, Any]]) -> RenderableType:
         table.add_row(
             board["name"], board["mcu"], board["core"], *numbers, board["emulator"] or words.UNKNOWN, attached
         )
+    return table
+
+
+def findings(found: Iterable[Any]) -> RenderableType:
+    """Return what the doctor found: objects with `name`, `ok`, `needed`, `found` and `remedy`."""
+    table = Table("", "what", "found", "mend it with", box=box.SIMPLE_HEAD, pad_edge=False)
+    for one in found:
+        mark = "ok" if one.ok else "missing" if one.needed else "note"
+        style = "green" if one.ok else "red" if one.needed else "yellow"
+        table.add_row(Text(mark, style=style), _text(one.name), _text(one.found), _text(one.remedy))
     return table
 
 
