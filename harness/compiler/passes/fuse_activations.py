@@ -16,14 +16,19 @@ def fuse_activations(graph: Graph) -> Graph:
     """Return the graph without the activations that could be fused."""
     fused: dict[int, Operator] = {}  # operator index -> the activation it takes over
     for operator in graph.operators:
-        producer = (
-            graph.writer(operator.inputs[0]) if operator.op in FUSABLE and operator.inputs[0] is not None else None
-        )
+        producer = _producer(graph, operator)
         if producer is not None and _fits(graph, producer, operator):
             fused[producer.index] = operator
     gone = {operator.index for operator in fused.values()}
     kept = [operator for operator in graph.operators if operator.index not in gone]
     return replace(graph, operators=tuple(_take_over(operator, fused.get(operator.index)) for operator in kept))
+
+
+def _producer(graph: Graph, operator: Operator) -> Operator | None:
+    """Return what writes the only input of a fusable activation; a damaged file may give it none, or several."""
+    if operator.op not in FUSABLE or len(operator.inputs) != 1 or operator.inputs[0] is None:
+        return None
+    return graph.writer(operator.inputs[0])
 
 
 def _fits(graph: Graph, producer: Operator, activation: Operator) -> bool:
