@@ -48,9 +48,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Export:
-    """How the .tflite is made: `calibration` training examples set the ranges of the activations."""
+    """How the .tflite is made and measured.
+
+    Attributes:
+        calibration: so many training examples set the ranges of the activations.
+        test_samples: measure on so many of the test set, 0 for all (for quick runs; the card says how many).
+    """
 
     calibration: int = 1_000
+    test_samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,9 @@ def _check(recipe: Recipe, path: Path) -> None:
         ("warmup", schedule.warmup, 0 <= schedule.warmup < 1),
         ("ema", schedule.ema, 0 <= schedule.ema < 1),
         ("label_smoothing", schedule.label_smoothing, 0 <= schedule.label_smoothing < 1),
+        ("examples", schedule.examples, schedule.examples >= 0),
         ("calibration", recipe.export.calibration, recipe.export.calibration >= 1),
+        ("test_samples", recipe.export.test_samples, recipe.export.test_samples >= 0),
     ):
         if not good:
             raise UserError(f"'{name}' of {path} is out of its range: {value!r}")
