@@ -35,7 +35,7 @@ def find_port(board: Board, *, bootloader: bool = False, ports: Iterable[Any] | 
         ports = _list_ports()
     present = [(port.device, f"{port.vid:04x}:{port.pid:04x}") for port in ports if port.vid is not None]
     wanted = board.usb_ids + (board.bootloader_usb_ids if bootloader else ())
-    found = [device for device, usb in present if usb in wanted]
+    found: list[str] = [device for device, usb in present if usb in wanted]
     if len(found) == 1:
         return found[0]
     if found:

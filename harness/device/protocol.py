@@ -297,7 +297,8 @@ def decode_infer(payload: bytes, sample_bytes: int) -> list[bytes]:
     expected = _COUNT.size + count * sample_bytes
     if len(payload) != expected:
         raise MessageError(f"expected {count} samples of {sample_bytes} bytes ({expected} in all), got {len(payload)}")
-    return [payload[at : at + sample_bytes] for at in range(_COUNT.size, expected, sample_bytes or 1)][:count]
+    starts = (_COUNT.size + i * sample_bytes for i in range(count))
+    return [payload[start : start + sample_bytes] for start in starts]
 
 
 def encode_measurement(measurement: Measurement) -> bytes:

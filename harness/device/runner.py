@@ -16,7 +16,7 @@ from harness.device.protocol import Hello, Measurement, Type
 from harness.errors import EnvironmentFailure, UserError
 
 HELLO_SECONDS = 2.0
-INFER_SECONDS = 60.0
+INFER_SECONDS = 30.0
 """Far more than any model that fits a microcontroller takes, for a batch, on a loaded machine."""
 
 
