@@ -6,7 +6,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
-BASELINE := results/baselines/nano33-qemu
 MLPERF := $(wildcard $(HARNESS_DATA)/mlperf_tiny/models/*.tflite)
 
 .PHONY: setup bench test fuzz lint lock baseline clean
@@ -21,7 +20,7 @@ test: lint
 	$(BIN)/pytest -n 2 -m slow
 
 fuzz: $(VENV)/all.stamp
-	HARNESS_FUZZ=5000 $(BIN)/pytest -n 2 --timeout 0 tests/fuzz
+	$(BIN)/python -m tests.fuzz
 
 lint: $(VENV)/all.stamp
 	$(BIN)/ruff check .
@@ -31,10 +30,10 @@ lint: $(VENV)/all.stamp
 	find firmware harness tests -name '*.[ch]' -o -name '*.cpp' | xargs $(BIN)/clang-format --style=file:firmware/.clang-format --dry-run -Werror
 
 baseline: setup
-	rm -rf $(BASELINE)
-	$(BIN)/harness bench $(MLPERF) $(notdir $(basename $(wildcard harness/zoo/*.tflite))) \
-		--board nano33 --on qemu --data random --samples 8 --out $(BASELINE)
-	rm -rf $(BASELINE)/elf
+	rm -rf results/baselines
+	$(BIN)/harness bench --board nano33 --on qemu --data synthetic --samples 32 --out results/baselines/zoo
+	$(BIN)/harness bench $(MLPERF) --board nano33 --on qemu --samples 32 --out results/baselines/mlperf
+	rm -rf results/baselines/*/elf
 
 # uv resolves for every platform and Python; pip, with pip's own settings, installs.
 UV := $(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --generate-hashes --no-header --quiet \
