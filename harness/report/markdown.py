@@ -111,7 +111,7 @@ def _layers(row: Row, layers: Iterable[Layer]) -> str:
     cells = [
         (
             str(layer.index),
-            layer.name,
+            words.short(layer.name),
             layer.op,
             words.count(layer.macs),
             words.count(layer.instructions),

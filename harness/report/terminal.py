@@ -101,7 +101,7 @@ def value(found: str | float | int | None) -> str:
     if found is None:
         return words.UNKNOWN
     if isinstance(found, str):
-        return found if len(found) <= 24 else f"{found[:23]}…"
+        return words.short(found, 24)
     return f"{found:,}" if isinstance(found, int) else f"{found:,.3f}"
 
 

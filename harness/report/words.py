@@ -21,6 +21,11 @@ def plain(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+def short(text: str, most: int = 48) -> str:
+    """Return `text`, cut to `most` characters: converters join the names of all they fuse into one layer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def count(value: int | None) -> str:
     """Write a whole number with thousands separators."""
     return UNKNOWN if value is None else f"{value:,}"
