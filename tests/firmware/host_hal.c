@@ -14,7 +14,8 @@ void hal_init(void) {}
 
 uint8_t hal_read(void) {
     const int byte = getchar();
-    if (byte == EOF) exit(0);
+    if (byte == EOF)
+        exit(0);
     return (uint8_t)byte;
 }
 
@@ -39,8 +40,10 @@ void model_init(void) {}
 /* Adds one to each input byte and destroys its input, as an in-place model may. */
 void model_invoke(void) {
     now += 10;
-    for (int i = 0; i < MODEL_OUTPUT_BYTES; i++) output[i] = (int8_t)(input[i] + 1);
-    for (int i = 0; i < MODEL_INPUT_BYTES; i++) input[i] = 99;
+    for (int i = 0; i < MODEL_OUTPUT_BYTES; i++)
+        output[i] = (int8_t)(input[i] + 1);
+    for (int i = 0; i < MODEL_INPUT_BYTES; i++)
+        input[i] = 99;
 }
 
 void (*const model_layers[MODEL_LAYERS])(void) = {model_invoke};
