@@ -85,7 +85,7 @@ def _card(target: Path, recipe_file: Path, plan: Recipe, student: str, frontend:
     frontend = replace(frontend, scale=border.scale or 1.0, zero_point=border.zero_point or 0)
     card = Card(
         task="kws",
-        recipe=recipe_file.name,
+        recipe=f"{recipe_file.resolve().parent.name}/{recipe_file.name}",
         teacher="",
         student=student,
         seed=plan.seed,
@@ -100,7 +100,7 @@ def _card(target: Path, recipe_file: Path, plan: Recipe, student: str, frontend:
         frontend=frontend,
     )
     samples = load(TASKS["kws"], "speech_commands", card, border, plan.export.test_samples or sys.maxsize)
-    with Oracle() as oracle:
+    with Oracle(workers=2) as oracle:
         outputs = oracle.run(content, [samples.inputs])
     assert samples.labels is not None
     accuracy = metrics.top1(metrics.predictions(outputs[0]), samples.labels)

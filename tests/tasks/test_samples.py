@@ -56,6 +56,16 @@ def test_kws01_goes_in_as_it_is_and_in_order(data: Path) -> None:
     assert not np.array_equal(some.inputs, whole.inputs[:7])  # a shuffle, or one class would stand for all
 
 
+def test_kws01_of_another_front_end_comes_from_the_sound_of_the_same_clips(data: Path) -> None:
+    plain = load(TASKS["kws"], "kws01", None, KWS, 40)
+    mlperf = load(TASKS["kws"], "kws01", replace(CARD, frontend=MLPERF_KWS), KWS, 40)
+    other = load(TASKS["kws"], "kws01", CARD, KWS, 40)
+    np.testing.assert_array_equal(mlperf.inputs, plain.inputs)
+    assert plain.labels is not None and other.labels is not None
+    assert [other.classes[i] for i in other.labels] == [plain.classes[i] for i in plain.labels]
+    assert not np.array_equal(other.inputs, plain.inputs)
+
+
 def test_labels_follow_the_cards_order(data: Path) -> None:
     plain, carded = (load(TASKS["kws"], "speech_commands", card, KWS, 50) for card in (None, CARD))
     assert plain.labels is not None and carded.labels is not None

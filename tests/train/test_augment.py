@@ -1,0 +1,63 @@
+"""Augmentation: seeded, within the range of grey levels, and nothing where nothing is asked for."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.train.augment import Augmentation, _jpeg_noise, augment, lead_in
+
+STRONG = Augmentation(shift=8, align=0.5, time_warp=0.1, mel_warp=0.05, mel_shift=1, gain=15, noise=0.5, jpeg_noise=0.9)
+
+
+def pictures(count: int = 16) -> np.ndarray:
+    return np.random.default_rng(2).uniform(0, 255, (count, 98, 40)).astype(np.float32)
+
+
+def changed(how: Augmentation, grey: np.ndarray, *, step: int = 1, lead: int = 0, seed: int = 0) -> np.ndarray:
+    noise = np.full((3, 98, 40), 1e-3, np.float32)
+    return augment(grey, np.full(len(grey), lead), noise, how, step, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_nothing_asked_nothing_changed(step: int) -> None:
+    np.testing.assert_allclose(changed(Augmentation(), pictures(), step=step), pictures()[:, ::step], atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_pictures() -> None:
+    first, again, other = (changed(STRONG, pictures(), seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert first.min() >= 0 and first.max() <= 255
+
+
+@pytest.mark.parametrize("name", ["shift", "time_warp", "mel_warp", "mel_shift", "gain", "noise", "jpeg_noise"])
+def test_each_change_changes_something(name: str) -> None:
+    how = replace(Augmentation(), **{name: 1.0 if name == "noise" else getattr(STRONG, name)})
+    assert np.abs(changed(how, pictures()) - pictures()).max() > 1
+
+
+def test_empty_pictures_get_neither_gain_nor_jpeg_noise() -> None:
+    how = Augmentation(gain=15, jpeg_noise=0.9)
+    assert changed(how, np.zeros((4, 98, 40), np.float32)).max() == 0
+
+
+def test_a_centred_short_recording_moves_to_the_start() -> None:
+    grey = np.zeros((1, 98, 40), np.uint8)
+    grey[:, 20:78] = 100
+    assert lead_in(grey).tolist() == [20]
+    moved = changed(Augmentation(align=1.0), grey.astype(np.float32), lead=20)
+    assert moved[0, 0].min() == 100
+    full = np.full((1, 98, 40), 100, np.uint8)
+    assert lead_in(full).tolist() == [0]
+
+
+def test_the_jpeg_noise_is_as_large_as_jpegs_own() -> None:
+    """On a picture of full contrast nearly every coefficient survives, so quality 75 leaves this error."""
+    picture = np.random.default_rng(0).uniform(0, 255, (96, 40)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=75)
+    error = np.asarray(Image.open(file)).astype(np.float32) - picture
+    assert _jpeg_noise().std() == pytest.approx(error.std(), rel=0.15)
