@@ -4,11 +4,13 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from harness import resources
 from harness.errors import UserError
 from harness.tasks.frontend import FrontEnd
+
+Section = TypeVar("Section", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,13 @@ def read_card(model: Path) -> Card | None:
     """
     path = model.with_suffix(".toml")
     try:
-        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UserError(f"cannot read the model card {path}: {error.strerror}") from error
-    try:
-        table = tomllib.loads(text)
-        frontend = FrontEnd(**_tuples(table.pop("frontend")))
-        return Card(**_tuples(table), frontend=frontend)
-    except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"expected a model card in TOML at {path}, got: {error}") from error
+    frontend = _section(FrontEnd, table.pop("frontend", None), path)
+    return _section(Card, {**table, "frontend": frontend}, path)
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -83,8 +81,38 @@ def zoo_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(resources.zoo().glob("*.tflite"))}
 
 
-def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+def _section(kind: type[Section], table: Any, path: Path) -> Section:
+    """Build a dataclass from a table whose names and types are its own.
+
+    Raises:
+        UserError: a name is missing or unknown, or a value is of another type or not one of the allowed.
+    """
+    if not isinstance(table, dict):
+        raise UserError(f"expected a model card with a table [frontend] at {path}, got {table!r}")
+    types = get_type_hints(kind)
+    for name, value in table.items():
+        if name not in types:
+            raise UserError(f"expected a model card at {path} without {name!r}; it may have {', '.join(types)}")
+        if not _fits(value, types[name]):
+            raise UserError(f"expected a model card at {path}, got {name} = {value!r}; remove or mend it")
+    try:
+        built: Section = kind(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+        )
+        return built
+    except TypeError as error:
+        raise UserError(f"expected a model card at {path} with every field, got: {error}") from error
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Tell whether a TOML value is of a field's type."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(item, get_args(hint)[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
 
 
 def _toml(value: Any) -> str:

@@ -19,9 +19,21 @@ def test_a_model_without_a_card_has_none(tmp_path: Path) -> None:
     assert read_card(tmp_path / "m.tflite") is None
 
 
-@pytest.mark.parametrize("text", ["not toml", "task = 'kws'", "[frontend]\nkind = 'mfcc'\nwrong = 1"])
-def test_a_wrong_card_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "m.toml").write_text(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"not toml",
+        b"task = 'kws'",
+        b"task = 'caf\xe9'",
+        b"frontend = 5",
+        b"[frontend]\nkind = 'mfcc'\nwrong = 1",
+        b"[frontend]\nkind = 'melfcc'",
+        b"[frontend]\nkind = 'mfcc'\nscale = 'x'",
+        b"accuracy = 'high'\n[frontend]\nkind = 'mfcc'",
+    ],
+)
+def test_a_wrong_card_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "m.toml").write_bytes(text)
     with pytest.raises(UserError, match="expected a model card"):
         read_card(tmp_path / "m.tflite")
 
