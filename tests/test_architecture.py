@@ -15,10 +15,9 @@ def test_no_hall_imports_another() -> None:
 
 MEASURE_HELP = """
 import json, sys, time
-start = time.perf_counter()
 from harness.cli import run
 status = run(["--help"])
-print(json.dumps([status, time.perf_counter() - start, [*sys.modules]]), file=sys.stderr)
+print(json.dumps([status, time.process_time(), [*sys.modules]]), file=sys.stderr)
 """
 IMPORT_FLOWS = """
 import json, sys
@@ -28,7 +27,7 @@ print(json.dumps([0, 0, [*sys.modules]]), file=sys.stderr)
 
 
 def test_help_imports_nothing_heavy_and_takes_under_half_a_second() -> None:
-    status, seconds, modules = min((_run(MEASURE_HELP) for _ in range(3)), key=lambda found: found[1])
+    status, seconds, modules = _run(MEASURE_HELP)  # processor time: other work on the machine does not count
     assert status == 0
     assert seconds < 0.5
     assert [name for name in HEAVY if name in modules] == []

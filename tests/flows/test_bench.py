@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def test_a_run_from_model_to_folder(model: Path, tmp_path: Path) -> None:
     assert "EMULATED" in result.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_count_the_same_instructions(model: Path, tmp_path: Path) -> None:
     runs = [harness("bench", model, *ON_QEMU, "--samples", "2", "--out", tmp_path / name, "--json") for name in "ab"]
     first, second = (rows(run.stdout)[0] for run in runs)
@@ -192,66 +194,65 @@ def test_a_full_stdout_is_one_line() -> None:
     assert_failed(result, 3, "disk is full")
 
 
-@pytest.fixture
-def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a run of two models that takes a while in the second; its folder is `tmp_path / "run"`."""
-    first, second = small_model(tmp_path, "first"), small_model(tmp_path, "second", inputs=4096, seed=1)
-    command = [*COMMAND, "bench", str(first), str(second), *ON_QEMU, "--samples", "4000"]
+@contextmanager
+def long_run(folder: Path, *names: str) -> Iterator[subprocess.Popen[str]]:
+    """Run two models into `folder / "run"`; the one called "big" takes seconds for its samples."""
+    models = [small_model(folder, name, inputs=4096 if name == "big" else 32) for name in names]
+    arguments = [*map(str, models), *ON_QEMU, "--samples", "3000", "--out", str(folder / "run")]
     with subprocess.Popen(
-        [*command, "--out", str(tmp_path / "run")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "bench", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def wait_for(process: subprocess.Popen[str], words: str) -> None:
+def await_samples(process: subprocess.Popen[str], name: str) -> int:
+    """Wait until the samples of a model run, and return the process id of the emulator (the one without a clock)."""
     assert process.stderr is not None
-    seen = []
-    for line in process.stderr:
-        seen.append(line)
-        if words in line:
-            return
-    raise AssertionError("".join(seen))
-
-
-def emulators_of(process: subprocess.Popen[str], wait: float = 30.0) -> list[int]:
-    """Return the process ids of the emulators that `process` has started, after waiting for one."""
-    deadline = time.monotonic() + wait
+    assert any(f"{name}: timing" in line for line in process.stderr)
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         children = Path(f"/proc/{process.pid}/task").glob("*/children")
-        pids = [int(pid) for file in children for pid in file.read_text().split()]
-        found = [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().startswith("qemu")]
-        if found:
-            return found
-        time.sleep(0.05)
-    return []
+        for pid in [int(pid) for file in children for pid in file.read_text().split()]:
+            with suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if b"-kernel" in command and b"-icount" not in command:
+                    return pid
+        time.sleep(0.02)
+    raise AssertionError(f"no emulator runs the samples of {name}")
 
 
-def test_ctrl_c_keeps_the_finished_rows_and_ends_the_emulator(long_run: subprocess.Popen[str], tmp_path: Path) -> None:
-    wait_for(long_run, "second: timing")
-    emulators = emulators_of(long_run)
-    assert emulators
-    long_run.send_signal(signal.SIGINT)
-    stdout, stderr = long_run.communicate(timeout=60)
-    assert_failed(subprocess.CompletedProcess([], long_run.returncode, stdout, stderr), 130, "1 finished row", "run")
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    stdout, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess([], process.returncode, stdout, stderr)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_finished_rows_and_ends_the_emulator(tmp_path: Path) -> None:
+    with long_run(tmp_path, "small", "big") as process:
+        emulator = await_samples(process, "big")
+        process.send_signal(signal.SIGINT)
+        assert_failed(ended(process), 130, "1 finished row", "run")
     first, second = read_document(tmp_path / "run").rows
-    assert (first.status, first.samples, first.bit_exact_samples) == ("ok", 4000, 4000)
+    assert (first.status, first.samples, first.bit_exact_samples) == ("ok", 3000, 3000)
     assert (second.status, second.error, second.accuracy) == ("partial", "interrupted", None)
-    assert second.flash_total_bytes is not None
-    assert not any(Path(f"/proc/{pid}").exists() for pid in emulators)
+    assert second.instructions is not None
+    assert not Path(f"/proc/{emulator}").exists()
 
 
-def test_a_killed_emulator_fails_its_row_and_the_others_go_on(long_run: subprocess.Popen[str], tmp_path: Path) -> None:
-    wait_for(long_run, "first: timing")
-    [emulator] = emulators_of(long_run)
-    os.kill(emulator, signal.SIGKILL)
-    stdout, stderr = long_run.communicate(timeout=120)
-    assert_failed(subprocess.CompletedProcess([], long_run.returncode, stdout, stderr), 3, "1 of 2 rows", "SIGKILL")
+@pytest.mark.slow
+def test_a_killed_emulator_fails_its_row_and_the_others_go_on(tmp_path: Path) -> None:
+    with long_run(tmp_path, "big", "small") as process:
+        os.kill(await_samples(process, "big"), signal.SIGKILL)
+        result = ended(process)
+    assert_failed(result, 3, "1 of 2 rows", "SIGKILL")
     first, second = read_document(tmp_path / "run").rows
     assert first.status == "failed"
     assert "SIGKILL" in (first.error or "")
-    assert (second.status, second.bit_exact_samples) == ("ok", 4000)
-    assert "failed" in stdout
+    assert (second.status, second.bit_exact_samples) == ("ok", 3000)
+    assert "failed" in result.stdout
 
 
 @pytest.mark.slow
