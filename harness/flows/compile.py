@@ -8,6 +8,8 @@ from typing import Any
 from harness.errors import UserError
 from harness.flows.models import find_model
 
+CORES = ("m0plus", "m3", "m4f", "m7", "m33", "m55")
+
 
 def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise: str) -> dict[str, Any]:
     """Write the C folder of a model and return the content of its model.json.
@@ -20,10 +22,12 @@ def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise:
         optimise: balanced, latency, ram or flash.
 
     Raises:
-        UserError: the model cannot be read or compiled; nothing is written then.
+        UserError: no such core, or the model cannot be read or compiled; nothing is written then.
     """
     from harness.compiler import compile_model
 
+    if core is not None and core not in CORES:
+        raise UserError(f"unknown core {core!r}: expected one of {', '.join(CORES)}, or none for portable C")
     model = find_model(name)
     if out.exists() and not out.is_dir():
         raise UserError(f"expected a folder after -o, got the file {out}: name another")

@@ -45,3 +45,8 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected a folder"):
         compiled(small_model(tmp_path), tmp_path / "c")
     assert (tmp_path / "c").read_text() == "mine"
+
+
+def test_an_unknown_core_names_the_known(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'m5'.*m4f"):
+        compile_to(str(small_model(tmp_path)), tmp_path / "c", prefix="model", core="m5", optimise="balanced")
