@@ -63,7 +63,7 @@ def parse_model(content: bytes, stem: str) -> Graph:
     try:
         return _parse(content, stem)
     except DAMAGE as error:
-        reason = str(error) if isinstance(error, _Damaged) else f"an offset or a size is wrong ({type(error).__name__})"
+        reason = str(error) if isinstance(error, _Damaged) else "an offset or a size in it points nowhere"
         raise UserError(f"{stem}: damaged .tflite file: {reason}; convert or download the model again") from error
 
 
