@@ -5,7 +5,6 @@ A picture is 98 rows (10 ms each) of 40 mel bins; a grey level is `LEVELS * ln(P
 """
 
 import io
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +35,11 @@ class Pictures:
     grey: Grey
     labels: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        """Refuse pictures that have lost their labels."""
+        if len(self.grey) != len(self.labels):
+            raise ValueError(f"expected a label a picture, got {len(self.labels)} for {len(self.grey)}")
+
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.labels)
@@ -61,11 +65,12 @@ class Speech:
     noise: NDArray[np.float32]
 
 
-def load(seed: int = 0) -> Speech:
+def load(seed: int = 0, every: int = 1) -> Speech:
     """Read the pictures and the noise below HARNESS_DATA, and make silence from the noise.
 
     Args:
         seed: of the choice and the loudness of the noise.
+        every: take each `every`-th recording and as much less silence; 1 for all.
 
     Raises:
         UserError: a file of the data folder is missing or damaged.
@@ -76,11 +81,11 @@ def load(seed: int = 0) -> Speech:
     quiet = _read(_file("speech_commands", "logmel98x40_jpeg_background.npz")).grey
     parts = []
     for number, name in enumerate(("training", "validation")):
-        spoken = _read(_file("speech_commands", f"logmel98x40_jpeg_{name}.npz"))
+        spoken = _read(_file("speech_commands", f"logmel98x40_jpeg_{name}.npz"), every)
         own = [_stretch(recording, training=number == 0) for recording in recordings]
         start = sum(_SILENT_PICTURES[:number])
         pictures = quiet[start : start + _SILENT_PICTURES[number]]
-        silence = np.concatenate([_silence(own, _SILENT_CROPS[number], random), pictures])
+        silence = np.concatenate([_silence(own, _SILENT_CROPS[number] // every, random), pictures[::every]])
         labels = np.concatenate([spoken.labels, np.full(len(silence), LABELS.index("silence"))])
         parts.append(Pictures(np.concatenate([spoken.grey, silence]), labels))
     training, validation = parts
@@ -104,15 +109,18 @@ def to_grey(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.clip(log_mel * np.float32(LEVELS) + np.float32(OFFSET), 0, 255), np.float32)
 
 
-def _read(path: Path) -> Pictures:
+def _read(path: Path, every: int = 1) -> Pictures:
     """Decode one npz of JPEG files that share a header; silence is what is named `_background_noise_`."""
     with np.load(path) as packed:
         header, bodies = packed["jpeg_header"].tobytes(), packed["jpeg_bodies"].tobytes()
         offsets, names = packed["offsets"], packed["names"]
     grey = np.stack(
-        [np.asarray(Image.open(io.BytesIO(header + bodies[start:end]))) for start, end in itertools.pairwise(offsets)]
+        [
+            np.asarray(Image.open(io.BytesIO(header + bodies[start:end])))
+            for start, end in zip(offsets[:-1:every], offsets[1::every], strict=True)
+        ]
     )
-    words = [name.decode().split("/")[0].replace("_background_noise_", "silence") for name in names]
+    words = [name.decode().split("/")[0].replace("_background_noise_", "silence") for name in names[::every]]
     return Pictures(grey, np.array([LABELS.index(word) for word in words]))
 
 
