@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress, TimeElapsedColumn
@@ -30,18 +31,25 @@ def main() -> int:
     if not models:
         parser.error("expected models, or the environment variable HARNESS_DATA with mlperf_tiny/models in it")
     start = time.monotonic()
-    results = []
-    with Progress(*Progress.get_default_columns(), TimeElapsedColumn()) as bar:
-        for model in models:
-            task = bar.add_task(model.stem, total=arguments.mutations)
-            seeds = range(arguments.seed, arguments.seed + arguments.mutations)
-            results.append(run(model, seeds, arguments.survivors, lambda done, task=task: bar.advance(task, done)))  # type: ignore[misc]
+    results: list[Result] = []
+    seeds = range(arguments.seed, arguments.seed + arguments.mutations)
+    try:
+        damage_all(models, seeds, arguments.survivors, results)
+    except KeyboardInterrupt:
+        print("interrupted; finished so far:")
     print(table(results))
     print(f"{time.monotonic() - start:.0f} s")
-    for result in results:
-        for seed, text in result.failures[:REPORTED]:
-            print(f"\n{result.model}, --mutations 1 --seed {seed}: {text}")
-    return 1 if any(result.failures for result in results) else 0
+    return 1 if len(results) < len(models) or any(result.failures for result in results) else 0
+
+
+def damage_all(models: Sequence[Path], seeds: range, survivors: int, results: list[Result]) -> None:
+    """Append the result of each model as soon as it is known, and show its failures."""
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn()) as bar:
+        for model in models:
+            task = bar.add_task(model.stem, total=len(seeds))
+            results.append(run(model, seeds, survivors, partial(bar.advance, task)))
+            for seed, text in results[-1].failures[:REPORTED]:
+                bar.console.print(f"{model.stem}, --mutations 1 --seed {seed}: {text}", markup=False, highlight=False)
 
 
 def default_models() -> list[Path]:
