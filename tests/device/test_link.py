@@ -12,7 +12,7 @@ from harness.device.protocol import REPLY, DeviceError, Frame, Type, VersionErro
 from harness.errors import EnvironmentFailure
 from tests.device.fakes import Behaviour, HangUp, fake_board, good, hello_reply
 
-QUICK = 0.15
+QUICK = 0.5  # long enough for a busy computer to answer, short enough to wait for four times
 
 
 def ask(behave: Behaviour, **options: float) -> tuple[bytes, int]:
