@@ -4,7 +4,6 @@ The firmware's serial port is the semihosting console, which is QEMU's own stdin
 are the master side of a pty; its slave is a tty like any other and opened with pyserial, as a board's port would be.
 """
 
-import ctypes
 import os
 import re
 import signal
@@ -21,8 +20,6 @@ from harness.errors import EnvironmentFailure
 
 COMMAND = "qemu-system-arm"
 INSTALL = "apt install qemu-system-arm"
-
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ def emulate(firmware: Path, machine: str, icount_shift: int | None = None) -> It
             a clock, about four times as fast.
 
     Yields:
-        The running emulator. It is killed at the end of the context, whatever ends it; the kernel kills it where this
-        process is killed.
+        The running emulator. It is killed at the end of the context, whatever ends it; where this process is killed,
+        the firmware finds its console closed and ends it.
 
     Raises:
         EnvironmentFailure: QEMU is not installed, or does not start.
@@ -108,18 +105,10 @@ def qemu_version() -> str:
 
 
 def _start(command: list[str], console: int, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-    libc = ctypes.CDLL(None)
-
-    def die_with_parent() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    # Only Linux has prctl; elsewhere the firmware ends QEMU when nobody has the port open any more.
-    prepare = die_with_parent if hasattr(libc, "prctl") else None
     try:
-        # A session of its own: Ctrl-C is for this process, which then ends QEMU in order.
-        return subprocess.Popen(
-            command, stdin=console, stdout=console, stderr=log, start_new_session=True, preexec_fn=prepare
-        )
+        # A session of its own: Ctrl-C is for this process, which then ends QEMU in order. No preexec_fn: the hooks that
+        # Python then runs around fork swallow a Ctrl-C that comes meanwhile.
+        return subprocess.Popen(command, stdin=console, stdout=console, stderr=log, start_new_session=True)
     except OSError as error:
         raise _missing(error) from error
 
