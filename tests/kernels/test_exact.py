@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.oracle import Oracle
 from tests.support.exactness import check
-from tests.support.profiles import examples
+from tests.support.profiles import examples, seconds_limit
 from tests.support.strategies import STRATEGIES
 
 MODELS_A_BUILD = 8
@@ -26,6 +26,7 @@ def oracle():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(seconds_limit(600))
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_equals_the_oracle_in_every_byte(name, oracle):
     @examples(BUILDS.get(name, 5))

@@ -16,8 +16,17 @@ def load() -> None:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def deep() -> bool:
+    """Tell whether the deep profile is asked for."""
+    return os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+
+
+def seconds_limit(default: int) -> int:
+    """Return the time limit of a test for `pytest.mark.timeout`; 0, none, in the deep profile."""
+    return 0 if deep() else default
+
+
 def examples(default: int) -> settings:
     """Return the settings of a test: `default` examples, more of them in the deep profile."""
     load()
-    deep = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-    return settings(max_examples=default * 20 if deep else default)
+    return settings(max_examples=default * 20 if deep() else default)
