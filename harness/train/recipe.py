@@ -10,6 +10,7 @@ seed = 0
 [export]                    # `Export` below
 """
 
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -110,7 +111,11 @@ def _section(kind: type[Section], table: Any, where: str) -> Section:
 def _check(recipe: Recipe, path: Path) -> None:
     """Refuse what would only fail after minutes of training."""
     schedule = recipe.schedule
+    named = isinstance(recipe.name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", recipe.name) is not None
     for name, value, good in (
+        ("name", recipe.name, named),
+        ("seed", recipe.seed, recipe.seed >= 0),
+        ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str)),
         ("task", recipe.task, recipe.task == "kws"),
         ("epochs", schedule.epochs, schedule.epochs >= 1),
         ("batch", schedule.batch, schedule.batch >= 2),

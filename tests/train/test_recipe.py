@@ -45,6 +45,10 @@ def test_what_a_recipe_leaves_out_has_a_default(tmp_path: Path) -> None:
         (GOOD + "[schedule]\nema = 1.0", "'ema' .* out of its range"),
         (GOOD + '[augmentation]\nshift = "far"', "expected a number for 'shift'"),
         (GOOD + "augmentation = 3", "expected a table"),
+        (GOOD + "seed = -1", "'seed' .* out of its range"),
+        ('name = "../x"\ntask = "kws"', "'name' .* out of its range"),
+        ('name = 5\ntask = "kws"', "'name' .* out of its range"),
+        (GOOD + "[student]\nchannels = 3", "'student.architecture' .* out of its range"),
     ],
 )
 def test_a_wrong_recipe_is_refused(tmp_path: Path, text: str, message: str) -> None:
