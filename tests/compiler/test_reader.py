@@ -136,6 +136,13 @@ def _grouped(b):
     return b.conv_2d(x, np.ones((2, 1, 1, 2), np.int8), [0.1], None, Q())
 
 
+def _depth_multiplier(b):
+    x = b.input((1, 4, 4, 2), Q())
+    y = b.depthwise_conv_2d(x, np.ones((1, 3, 3, 2), np.int8), [0.1], None, Q())
+    b._operators[0].builtinOptions.depthMultiplier = 3  # TFLM believes it and reads and writes out of bounds
+    return y
+
+
 def _huge(b):
     return b.pad(b.input((1, 4), Q()), ((0, 2**20), (0, 2**20)))
 
@@ -154,7 +161,7 @@ def _missing_input(b):
 
 BAD = [
     _unknown_batch, _nothing, _asymmetric_weights, _wrong_output_shape, _no_scale, _negative_scale, _int16,
-    _zero_stride, _grouped, _huge, _cycle, _missing_input,
+    _zero_stride, _grouped, _depth_multiplier, _huge, _cycle, _missing_input,
 ]  # fmt: skip
 
 

@@ -27,6 +27,12 @@ def lower(node: Node) -> Layer:
         one == 1 and out_c % in_c == 0,
         f"the weights have shape {list(weights.shape)}; expected [1, h, w, a multiple of {in_c}]",
     )
+    # LiteRT ignores this option, TFLM trusts it: where it contradicts the shapes, TFLM leaves its buffers.
+    node.require(
+        node.option("depth_multiplier") * in_c == out_c,
+        f"the depth multiplier is {node.option('depth_multiplier')}; expected {out_c // in_c}, "
+        f"{in_c} channels in and {out_c} out",
+    )
     _, out_h, out_w, _ = target.shape
     node.expect_output_shape((batches, out_h, out_w, out_c))
     padding, (stride_h, stride_w), (dilation_h, dilation_w) = (
