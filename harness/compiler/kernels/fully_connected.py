@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from harness.compiler.graph import Quantization
 from harness.compiler.kernels.node import Node
 from harness.compiler.kernels.weights import (
     channel_multipliers,
@@ -30,7 +29,7 @@ def lower(node: Node) -> Layer:
     )
     q = weight_quantization(node, node.input(1), channels, axis=0)
     input_zero_point = node.int8(source).zero_point
-    pairs = _multipliers(node, q)
+    pairs = channel_multipliers(node, q)
     return Layer(
         index=0,
         name=target.name,
@@ -49,13 +48,3 @@ def lower(node: Node) -> Layer:
         ),
         macs=rows * weights.size,
     )  # fmt: skip
-
-
-def _multipliers(node: Node, q: Quantization) -> list[tuple[int, int]]:
-    """Multiply the scales as TFLM does: per tensor in float32 (GetQuantizedConvolutionMultipler), else in double."""
-    if q.per_channel:
-        return channel_multipliers(node, q)
-    source, target = node.int8(node.input()), node.int8(node.output)
-    with np.errstate(over="ignore"):
-        product = float(source.scales[0] * q.scales[0])
-    return [node.multiplier(product / target.scale)]
