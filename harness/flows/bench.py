@@ -54,6 +54,7 @@ class Run:
 
     document: Document
     folder: Path
+    failures: tuple[Exception, ...] = ()
     interrupted: bool = False
 
     def check(self) -> None:
@@ -70,7 +71,8 @@ class Run:
         failed = [row for row in rows if row.status != "ok"]
         if failed:
             reasons = "; ".join(f"{row.model} on {row.board}: {row.error}" for row in failed)
-            raise EnvironmentFailure(f"{len(failed)} of {len(rows)} rows failed: {reasons}")
+            cause = ExceptionGroup("rows failed", self.failures)
+            raise EnvironmentFailure(f"{len(failed)} of {len(rows)} rows failed: {reasons}") from cause
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def bench(request: Request, speaker: Speaker) -> Run:
     check_free(folder)
     found: list[Findings] = []
     rows: list[Row] = []
+    failures: list[Exception] = []
     interrupted = False
     with TemporaryDirectory(prefix="harness-") as work:
         jobs = plan(request, Path(work), speaker)
@@ -124,9 +127,10 @@ def bench(request: Request, speaker: Speaker) -> Run:
                 row = finish(job, request, findings, speaker)
             except KeyboardInterrupt:
                 row, interrupted = findings.row("partial", "interrupted"), True
-            except (HarnessError, OSError) as failure:
+            except Exception as failure:  # not even a fault of the harness may cost the rows that are finished
                 speaker.shout(f"{job.model.name} on {job.place.board.name}: failed")
-                row = findings.row("failed", " ".join(str(failure).split()))
+                row = findings.row("failed", reason(failure))
+                failures.append(failure)
             found.append(findings)
             rows.append(row)
             if interrupted:
@@ -134,7 +138,13 @@ def bench(request: Request, speaker: Speaker) -> Run:
     document = Document(tuple(rows), tuple(layer for findings in found for layer in findings.layers))
     texts = {"table.csv": csv.table(document), "report.md": markdown.report(document)}
     write_run(folder, document, texts, {name: path for findings in found for name, path in findings.elves.items()})
-    return Run(document, folder, interrupted)
+    return Run(document, folder, tuple(failures), interrupted)
+
+
+def reason(failure: Exception) -> str:
+    """Say in one line why a row failed; what nobody foresaw is named by its class."""
+    known = isinstance(failure, HarnessError | OSError)
+    return " ".join((str(failure) if known else f"unexpected {type(failure).__name__}: {failure}").split())
 
 
 def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:

@@ -13,12 +13,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.compiler import Compiled
-from harness.device.boards import find_board
-from harness.errors import UserError
-from harness.flows.bench import fits
+from harness.device.boards import Board, find_board
+from harness.device.build import Build, Where
+from harness.errors import EnvironmentFailure, UserError
+from harness.flows import bench as bench_flow
+from harness.flows.bench import Request, fits
 from harness.flows.models import Model
+from harness.report.progress import Speaker
 from harness.rows.measurement import Document
 from harness.rows.store import read_document
 from tests.command import ROOT, assert_failed, harness
@@ -261,6 +265,26 @@ def test_a_killed_emulator_fails_its_row_and_the_others_go_on(tmp_path: Path) ->
     assert "SIGKILL" in (first.error or "")
     assert (second.status, second.bit_exact_samples) == ("ok", 3000)
     assert "failed" in result.stdout
+
+
+def test_a_fault_of_the_harness_fails_its_row_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = tuple(str(small_model(tmp_path, name, seed=seed)) for seed, name in enumerate(("broken", "fine")))
+    build = bench_flow.build
+
+    def faulty(folder: Path, board: Board, where: Where) -> Build:
+        if folder.name == "broken":
+            raise ZeroDivisionError("nobody\nforesaw this")
+        return build(folder, board, where)
+
+    monkeypatch.setattr(bench_flow, "build", faulty)
+    request = Request(paths, ("nano33",), "qemu", False, None, None, 2, "balanced", tmp_path / "run")
+    run = bench_flow.bench(request, Speaker(Console(quiet=True)))
+    broken, fine = read_document(tmp_path / "run").rows
+    assert (broken.status, broken.error) == ("failed", "unexpected ZeroDivisionError: nobody foresaw this")
+    assert (fine.status, fine.bit_exact_samples) == ("ok", 2)
+    with pytest.raises(EnvironmentFailure, match="1 of 2 rows failed: broken on nano33: unexpected") as raised:
+        run.check()
+    assert isinstance(raised.value.__cause__, ExceptionGroup)  # what HARNESS_DEBUG shows
 
 
 @pytest.mark.slow
