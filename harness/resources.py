@@ -1,5 +1,6 @@
 """Where the files that are not Python live: in the checkout, or in the copy inside the wheel."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -24,3 +25,10 @@ def boards() -> Path:
 def zoo() -> Path:
     """Return the folder with the trained students and their model cards."""
     return _PACKAGE / "zoo"
+
+
+def cache() -> Path:
+    """Return where builds, tools and golden outputs are kept: HARNESS_CACHE, or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("tinyml-harness"))

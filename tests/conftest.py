@@ -1,6 +1,11 @@
 """What every test process needs."""
 
 import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.data import data_folder
 
 
 def pytest_configure() -> None:
@@ -10,3 +15,9 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def data() -> Path:
+    """Return the folder with the real recordings and pictures."""
+    return data_folder()

@@ -11,7 +11,7 @@ from harness.compiler.layer import Constant, Layer
 from harness.compiler.memory import MemoryPlan, plan_memory
 from harness.compiler.passes.drop_reshapes import drop_reshapes
 from harness.compiler.passes.fuse_activations import fuse_activations
-from harness.compiler.tflite import parse_model, read_model
+from harness.compiler.tflite import read_model
 from harness.compiler.validate import validate
 from harness.errors import UserError
 
@@ -60,11 +60,6 @@ def read_program(model: Path) -> Program:
         UserError: the file is missing, damaged, or asks for something unsupported.
     """
     return make_program(read_model(model))
-
-
-def parse_program(content: bytes, stem: str) -> Program:
-    """Plan the model in `content`; see `read_program`."""
-    return make_program(parse_model(content, stem))
 
 
 def make_program(graph: Graph) -> Program:

@@ -51,7 +51,7 @@ def build(folder: Path, board: Board, where: Where) -> Build:
         EnvironmentFailure: no compiler, no space, or the sources do not build; one line, with the log's path.
     """
     toolchain = compiler_version()
-    project = platformio.cache_folder() / "builds" / _key(folder, board, toolchain)
+    project = resources.cache() / "builds" / _key(folder, board, toolchain)
     with _locked(project):
         _render(project, folder, board)
         for environment in (where, "size", "empty"):

@@ -11,23 +11,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
+from harness import resources
 from harness.errors import EnvironmentFailure
 
 _RUN_SCONS = "import sys\n\nimport SCons.Script\n\nsys.exit(SCons.Script.main())\n"
 _NO_SPACE = "No space left on device"
 
 
-def cache_folder() -> Path:
-    """Return where builds and tools are kept: HARNESS_CACHE, or the user's cache folder."""
-    named = os.environ.get("HARNESS_CACHE")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("tinyml-harness"))
-
-
 def core_folder() -> Path:
     """Return PlatformIO's core folder: one of this project's own, so that nobody's packages are touched."""
-    return cache_folder() / "platformio"
+    return resources.cache() / "platformio"
 
 
 def environment() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Sizes of a model on a board, from the sections of three ELFs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +63,3 @@ def footprint(elf: Path) -> Footprint:
     flash = sum(size for _, size, kind, _ in loaded if kind != "SHT_NOBITS")
     ram = sum(size for _, size, _, flags in loaded if flags & SH_FLAGS.SHF_WRITE)
     return Footprint(flash, ram, sum(size for name, size, _, _ in loaded if name == WEIGHTS))
-
-
-def section_sizes(elf: Path) -> Mapping[str, int]:
-    """Return the size of every section that takes memory, by name."""
-    with elf.open("rb") as file:
-        return {s.name: s["sh_size"] for s in ELFFile(file).iter_sections() if s["sh_flags"] & SH_FLAGS.SHF_ALLOC}

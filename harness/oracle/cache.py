@@ -1,7 +1,6 @@
 """Golden outputs kept on disk: the same model, inputs and engine never have to run twice."""
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -10,15 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness import resources
 from harness.oracle.engines import Engine, engine_version
 from harness.oracle.oracle import Oracle
-
-
-def default_folder() -> Path:
-    """Return `$HARNESS_CACHE`, or the user's cache folder for tinyml-harness."""
-    import platformdirs
-
-    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("tinyml-harness"))
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,7 @@ class Cache:
     @classmethod
     def default(cls) -> "Cache":
         """Return the cache in the user's cache folder."""
-        return cls(default_folder() / "golden")
+        return cls(resources.cache() / "golden")
 
     def path(self, model: bytes, inputs: Sequence[np.ndarray], engine: Engine) -> Path:
         """Return the file that holds, or would hold, these outputs."""

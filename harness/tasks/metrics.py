@@ -23,9 +23,3 @@ def confusion_matrix(predicted: Integers, labels: Integers, classes: int) -> Int
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (labels, predicted), 1)
     return matrix
-
-
-def recalls(matrix: Integers) -> NDArray[np.float64]:
-    """Return the recall of each class in percent, NaN where it does not occur."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(100.0 * matrix.diagonal() / matrix.sum(axis=1), np.float64)

@@ -12,14 +12,5 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def data() -> Path:
-    """Return the data folder; tests that need it are not run where there is none."""
-    folder = os.environ.get("HARNESS_DATA")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("HARNESS_DATA names no folder")
-    return Path(folder)
-
-
-@pytest.fixture
 def recipes() -> Path:
     return ROOT / "recipes"

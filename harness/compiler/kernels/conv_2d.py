@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.compiler.kernels.node import Node, same_padding
+from harness.compiler.kernels.node import Node
 from harness.compiler.kernels.weights import (
     channel_multipliers,
     folded_bias,
@@ -11,6 +11,7 @@ from harness.compiler.kernels.weights import (
     requantize_shape,
     weight_quantization,
 )
+from harness.compiler.kernels.window import window
 from harness.compiler.layer import Layer, int8_constant, int32_constant
 
 
@@ -20,24 +21,18 @@ def lower(node: Node) -> Layer:
     source, target = node.activation(), node.output
     weights = node.constant(1, "int8")
     node.require(
-        len(source.shape) == 4 and weights.ndim == 4 and len(target.shape) == 4, "expected tensors of 4 dimensions"
+        weights.ndim == len(source.shape) == 4, f"the weights have shape {list(weights.shape)}; expected 4 dimensions"
     )
-    batches, in_h, in_w, in_c = source.shape
+    in_c = source.shape[3]
     out_c, kernel_h, kernel_w, weights_c = weights.shape
     node.require(
         weights_c == in_c, f"grouped convolution ({in_c} channels in, weights for {weights_c}) is not supported"
     )
-    _, out_h, out_w, _ = target.shape
-    node.expect_output_shape((batches, out_h, out_w, out_c))
-    padding, (stride_h, stride_w), (dilation_h, dilation_w) = (
-        node.option(n) for n in ("padding", "stride", "dilation")
-    )
-    pad_h = same_padding(node, in_h, out_h, kernel_h, stride_h, dilation_h, padding)
-    pad_w = same_padding(node, in_w, out_w, kernel_w, stride_w, dilation_w, padding)
+    place = window(node, (kernel_h, kernel_w), out_c)
     q = weight_quantization(node, node.input(1), out_c, axis=0)
     matrix = weights.reshape(out_c, -1)
     input_zero_point = node.int8(source).zero_point
-    pointwise = kernel_h == kernel_w == 1 and pad_h == pad_w == 0
+    pointwise = kernel_h == kernel_w == 1 and place["pad_h"] == place["pad_w"] == 0
     pairs = channel_multipliers(node, q)
     return Layer(
         index=0,
@@ -45,10 +40,7 @@ def lower(node: Node) -> Layer:
         op="CONV_2D",
         kernel="conv_2d",
         shape={
-            "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c,
-            "out_h": out_h, "out_w": out_w, "out_c": out_c,
-            "kernel_h": kernel_h, "kernel_w": kernel_w, "stride_h": stride_h, "stride_w": stride_w,
-            "dilation_h": dilation_h, "dilation_w": dilation_w, "pad_h": pad_h, "pad_w": pad_w,
+            **place, "in_c": in_c, "out_c": out_c,
             "pointwise": int(pointwise),
             "input_zero_point": input_zero_point, "output": requantize_shape(node, pairs),
         },
@@ -60,5 +52,5 @@ def lower(node: Node) -> Layer:
             *requantize_constants(pairs),
         ),
         scratch_bytes=0 if pointwise else matrix.shape[1],
-        macs=batches * out_h * out_w * matrix.size,
+        macs=target.elements // out_c * matrix.size,
     )  # fmt: skip

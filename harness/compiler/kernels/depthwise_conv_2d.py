@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.compiler.kernels.node import Node, same_padding
+from harness.compiler.kernels.node import Node
 from harness.compiler.kernels.weights import (
     channel_multipliers,
     folded_bias,
@@ -10,6 +10,7 @@ from harness.compiler.kernels.weights import (
     requantize_shape,
     weight_quantization,
 )
+from harness.compiler.kernels.window import window
 from harness.compiler.layer import Layer, int8_constant, int32_constant
 
 
@@ -19,9 +20,9 @@ def lower(node: Node) -> Layer:
     source, target = node.activation(), node.output
     weights = node.constant(1, "int8")
     node.require(
-        len(source.shape) == 4 and weights.ndim == 4 and len(target.shape) == 4, "expected tensors of 4 dimensions"
+        weights.ndim == len(source.shape) == 4, f"the weights have shape {list(weights.shape)}; expected 4 dimensions"
     )
-    batches, in_h, in_w, in_c = source.shape
+    in_c = source.shape[3]
     one, kernel_h, kernel_w, out_c = weights.shape
     node.require(
         one == 1 and out_c % in_c == 0,
@@ -33,13 +34,7 @@ def lower(node: Node) -> Layer:
         f"the depth multiplier is {node.option('depth_multiplier')}; expected {out_c // in_c}, "
         f"{in_c} channels in and {out_c} out",
     )
-    _, out_h, out_w, _ = target.shape
-    node.expect_output_shape((batches, out_h, out_w, out_c))
-    padding, (stride_h, stride_w), (dilation_h, dilation_w) = (
-        node.option(n) for n in ("padding", "stride", "dilation")
-    )
-    pad_h = same_padding(node, in_h, out_h, kernel_h, stride_h, dilation_h, padding)
-    pad_w = same_padding(node, in_w, out_w, kernel_w, stride_w, dilation_w, padding)
+    place = window(node, (kernel_h, kernel_w), out_c)
     q = weight_quantization(node, node.input(1), out_c, axis=3)
     input_zero_point = node.int8(source).zero_point
     sums = weights.sum(axis=(0, 1, 2), dtype=np.int64)
@@ -50,12 +45,7 @@ def lower(node: Node) -> Layer:
         op="DEPTHWISE_CONV_2D",
         kernel="depthwise_conv_2d",
         shape={
-            "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c,
-            "out_h": out_h, "out_w": out_w, "out_c": out_c,
-            "depth_multiplier": out_c // in_c,
-            "kernel_h": kernel_h, "kernel_w": kernel_w, "stride_h": stride_h, "stride_w": stride_w,
-            "dilation_h": dilation_h, "dilation_w": dilation_w, "pad_h": pad_h, "pad_w": pad_w,
-
+            **place, "in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c,
             "input_zero_point": input_zero_point, "output": requantize_shape(node, pairs),
         },
         inputs=(source.index,),
@@ -65,5 +55,5 @@ def lower(node: Node) -> Layer:
             int32_constant("bias", folded_bias(node, 2, sums, input_zero_point)),
             *requantize_constants(pairs),
         ),
-        macs=batches * out_h * out_w * weights.size,
+        macs=target.elements // out_c * weights.size,
     )  # fmt: skip

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
 from numpy.typing import NDArray
 
 from harness.compiler.fixedpoint import quantize_float, quantize_multiplier
@@ -137,37 +136,3 @@ class Node:
             f"the scales give the multiplier {real:.3g}; expected less than 2**{MAX_LEFT_SHIFT}",
         )
         return multiplier, shift
-
-
-def same_padding(node: Node, size: int, out: int, kernel: int, stride: int, dilation: int, padding: str) -> int:
-    """Check an output size and return the padding before the first element.
-
-    Args:
-        node: for messages.
-        size: input size along the axis.
-        out: output size that the file claims.
-        kernel: window size.
-        stride: step of the window.
-        dilation: distance of the window's taps.
-        padding: "SAME" or "VALID".
-
-    Returns:
-        The smaller half of the total padding, as TensorFlow Lite's ComputePaddingWithOffset.
-    """
-    node.require(
-        1 <= stride <= 1 << 15 and 1 <= dilation <= 1 << 15 and kernel >= 1,
-        f"stride {stride}, dilation {dilation} and window {kernel} must be at least 1 (and at most 32768)",
-    )
-    extent = (kernel - 1) * dilation + 1
-    expected = -(-size // stride) if padding == "SAME" else (size + stride - extent) // stride
-    node.require(
-        expected >= 1 and out == expected,
-        f"a window of {extent} with stride {stride} and {padding} padding over {size} gives {expected}, "
-        f"the file says {out}",
-    )
-    return max(0, (out - 1) * stride + extent - size) // 2
-
-
-def repeat_scales(quantization: Quantization, count: int) -> NDArray[np.float64]:
-    """Return one float64 scale a channel."""
-    return np.broadcast_to(quantization.scales.astype(np.float64), (count,)).copy()
