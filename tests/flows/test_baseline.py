@@ -15,6 +15,8 @@ from tests.support.data import MLPERF, mlperf_model
 BASELINES = ROOT / "results" / "baselines"
 RULES = (
     "instructions>+0.5%",
+    "cycles>+0.5%",
+    "cycles<-0.5%",
     "flash_total_bytes>+0.5%",
     "ram_total_bytes>+0.5%",
     "accuracy<-0.01",
