@@ -42,7 +42,10 @@ class Layer:
         constants: weights, biases and tables.
         scratch_bytes: working memory it needs while it runs; None where the kernel takes none.
         macs: multiply-accumulates, padding counted.
-        in_place: those of `inputs` whose memory the output may take over.
+        overlaps: input tensor -> distance in bytes, >= 0. Where that input dies with this layer, the (first) output may
+            share memory with it, provided offset(output) + distance <= offset(input): 0 is plain in-place. The sizes
+            may differ: a 1x1 convolution of 8 to 16 channels over P pixels has distance P * 8, its input lies at the
+            end of the output's memory and is eaten as the output grows.
     """
 
     index: int
@@ -55,7 +58,7 @@ class Layer:
     constants: tuple[Constant, ...] = ()
     scratch_bytes: int | None = None
     macs: int = 0
-    in_place: tuple[int, ...] = ()
+    overlaps: Mapping[int, int] = field(default_factory=dict)
 
 
 def int8_constant(role: str, values: NDArray[Any]) -> Constant:

@@ -79,7 +79,7 @@ def in_place_aliases(graph: Graph, layers: Sequence[Layer], aliases: Mapping[int
     """Add, for each layer that may overwrite a dying input, its output as another name of that input."""
     result = dict(aliases)
     for position, layer in enumerate(layers):
-        for source in layer.in_place:
+        for source in (tensor for tensor, distance in layer.overlaps.items() if distance == 0):
             root = _root(result, source)
             dies = all(_root(result, t) != root for later in layers[position + 1 :] for t in later.inputs)
             once = sum(_root(result, t) == root for t in layer.inputs) == 1 or len(set(layer.inputs)) == 1

@@ -55,9 +55,9 @@ def programs(draw):
     layers = []
     for i in range(count):
         inputs = tuple({i, draw(st.integers(0, i))})
-        may = tuple(t for t in inputs if sizes[t] == sizes[i + 1] and draw(st.booleans()))
+        may = {t: 0 for t in inputs if sizes[t] == sizes[i + 1] and draw(st.booleans())}
         scratch = draw(st.sampled_from((None, 0, 40)))
-        layers.append(Layer(i, "", "", "k", {}, inputs, (i + 1,), scratch_bytes=scratch, in_place=may))
+        layers.append(Layer(i, "", "", "k", {}, inputs, (i + 1,), scratch_bytes=scratch, overlaps=may))
     tensors = tuple(Tensor(i, "", (size,), "int8") for i, size in enumerate(sizes))
     outputs = tuple({count, draw(st.integers(1, count))})
     return Graph("g", "", tensors, (), (0,), outputs), layers
@@ -81,7 +81,7 @@ def test_a_run_through_the_plan_never_reads_an_overwritten_value(program):
                 owner[byte] = None
         for tensor in layer.inputs:
             shared = set(where[tensor]) & set(where[layer.outputs[0]])
-            assert not shared or (tensor in layer.in_place and where[tensor] == where[layer.outputs[0]])
+            assert not shared or (tensor in layer.overlaps and where[tensor] == where[layer.outputs[0]])
         owner.update(dict.fromkeys(where[layer.outputs[0]], layer.outputs[0]))
     for tensor in graph.outputs:
         assert all(owner.get(byte) == tensor for byte in where[tensor])
@@ -96,7 +96,7 @@ def test_in_place_never_costs_memory(program):
 
 def test_in_place_saves_memory_where_an_operator_allows_it():
     tensors = tuple(Tensor(i, "", (100,), "int8") for i in range(3))
-    layers = [Layer(i, "", "", "k", {}, (i,), (i + 1,), in_place=(i,)) for i in range(2)]
+    layers = [Layer(i, "", "", "k", {}, (i,), (i + 1,), overlaps={i: 0}) for i in range(2)]
     graph = Graph("g", "", tensors, (), (0,), (2,))
     assert plan_memory(graph, layers, {}).arena_bytes == 100
     assert in_place_aliases(graph, layers, {}) == {1: 0, 2: 0}

@@ -42,7 +42,7 @@ def lower(node: Node) -> Layer:
         },
         inputs=(a.index, b.index),
         outputs=(target.index,),
-        in_place=tuple(t.index for t in (a, b) if t.data is None and t.elements == target.elements),
+        overlaps={t.index: 0 for t in (a, b) if t.data is None and t.elements == target.elements},
     )  # fmt: skip
 
 

@@ -82,5 +82,5 @@ def _lower(node: Node, function: Callable[[int], int]) -> Layer:
         inputs=(source.index,),
         outputs=(target.index,),
         constants=(int8_constant("table", table),),
-        in_place=(source.index,),
+        overlaps={source.index: 0},
     )

@@ -34,7 +34,7 @@ def lower(node: Node) -> Layer:
         inputs=(source.index,),
         outputs=(target.index,),
         constants=(int32_constant("exps", exps),),
-        in_place=(source.index,),
+        overlaps={source.index: 0},
     )
 
 
