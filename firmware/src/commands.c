@@ -62,7 +62,7 @@ static void hello(const frame *request) {
 
 static void infer(const frame *request) {
     const uint8_t *p = request->payload;
-    const uint32_t count = request->payload_bytes < 2 ? 0 : p[0] | (uint32_t)p[1] << 8;
+    const uint32_t count = request->payload_bytes < 2 ? 0 : u16_at(p);
     if (request->payload_bytes < 2 || request->payload_bytes - 2 != count * MODEL_INPUT_BYTES) {
         reply_error(request->sequence, ERROR_LENGTH, "expected a count and that many inputs");
         return;
@@ -102,6 +102,29 @@ static void measure(const frame *request) {
     reply_end();
 }
 
+/* Runs the layers up to one and sends what that one wrote, from an offset on, as much as a payload may hold; the host
+ * asks again for the rest. Nothing is kept between requests, so each may be repeated. */
+static void trace(const frame *request) {
+    if (request->payload_bytes != FRAME_TRACE_HEADER + MODEL_INPUT_BYTES) {
+        reply_error(request->sequence, ERROR_LENGTH, "expected a layer, an offset and one input");
+        return;
+    }
+    const uint32_t layer = u16_at(request->payload), offset = u32_at(request->payload + 2);
+    if (layer >= MODEL_LAYERS || offset >= model_layer_outputs[layer].bytes) {
+        reply_error(request->sequence, ERROR_RANGE, "expected a layer of the model and an offset inside its output");
+        return;
+    }
+    load_inputs(request->payload + FRAME_TRACE_HEADER);
+    for (uint32_t i = 0; i <= layer; i++)
+        model_layers[i]();
+    const model_layer_output *output = &model_layer_outputs[layer];
+    const uint32_t left = output->bytes - offset, most = FRAME_PAYLOAD - 4;
+    reply_begin(FRAME_TRACE | FRAME_REPLY, request->sequence);
+    reply_u32(output->bytes);
+    reply_bytes((const uint8_t *)output->data + offset, left < most ? left : most);
+    reply_end();
+}
+
 void commands_run(void) {
     model_init();
     for (;;) {
@@ -116,8 +139,11 @@ void commands_run(void) {
         case FRAME_MEASURE:
             measure(&request);
             break;
+        case FRAME_TRACE:
+            trace(&request);
+            break;
         default:
-            reply_error(request.sequence, ERROR_TYPE, "expected HELLO, INFER or MEASURE");
+            reply_error(request.sequence, ERROR_TYPE, "expected HELLO, INFER, MEASURE or TRACE");
         }
     }
 }

@@ -5,7 +5,7 @@
 extern "C" {
 #endif
 
-/* Answers the host's requests for ever: HELLO, INFER, MEASURE. */
+/* Answers the host's requests for ever: HELLO, INFER, MEASURE, TRACE. */
 void commands_run(void);
 
 #ifdef __cplusplus

@@ -12,13 +12,16 @@
 #define FRAME_HEADER 4  /* version, type, sequence */
 #define FRAME_TRAILER 4 /* CRC-32 */
 
-/* As many payload bytes as a request may have: a few samples, at least one, with its count. */
-#define FRAME_PAYLOAD (MODEL_INPUT_BYTES + 2 > 4096 ? MODEL_INPUT_BYTES + 2 : 4096)
+#define FRAME_TRACE_HEADER 6 /* u16 layer, u32 offset: in front of the input of a TRACE */
+
+/* As many payload bytes as a request may have: a few samples, at least one, with what stands in front of it. */
+#define FRAME_PAYLOAD (MODEL_INPUT_BYTES + FRAME_TRACE_HEADER > 4096 ? MODEL_INPUT_BYTES + FRAME_TRACE_HEADER : 4096)
 
 typedef enum {
     FRAME_HELLO = 0x01,
     FRAME_INFER = 0x02,
     FRAME_MEASURE = 0x03,
+    FRAME_TRACE = 0x04,
     FRAME_REPLY = 0x80,
     FRAME_ERROR = 0xFF
 } frame_type;
@@ -29,7 +32,8 @@ typedef enum {
     ERROR_VERSION = 3,
     ERROR_TYPE = 4,
     ERROR_LENGTH = 5,
-    ERROR_FAULT = 6
+    ERROR_FAULT = 6,
+    ERROR_RANGE = 7
 } frame_error;
 
 typedef struct {
@@ -38,6 +42,10 @@ typedef struct {
     const uint8_t *payload;
     uint32_t payload_bytes;
 } frame;
+
+static inline uint32_t u16_at(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8; }
+
+static inline uint32_t u32_at(const uint8_t *p) { return u16_at(p) | u16_at(p + 2) << 16; }
 
 /* Waits for a request that is right in every respect; answers broken ones with an error and goes on. */
 frame frame_receive(void);

@@ -8,10 +8,6 @@
 
 static uint8_t buffer[ENCODED];
 
-static uint32_t u32_at(const uint8_t *p) {
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* Fills the buffer with what stands between two zeros and returns its length. Bytes that come before the first zero
  * belong to nobody. An empty pair is taken for one delimiter, so a lost zero costs one frame, not all that follow. */
 static uint32_t receive_encoded(int inside) {
@@ -57,7 +53,7 @@ frame frame_receive(void) {
         int32_t length = 0;
         const frame_error error = check(receive_encoded(inside), &length);
         if (error == 0) {
-            const frame request = {buffer[1], (uint16_t)(buffer[2] | buffer[3] << 8), buffer + FRAME_HEADER,
+            const frame request = {buffer[1], (uint16_t)u16_at(buffer + 2), buffer + FRAME_HEADER,
                                    (uint32_t)length - FRAME_HEADER - FRAME_TRAILER};
             return request;
         }

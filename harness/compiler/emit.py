@@ -115,6 +115,7 @@ def describe(program: Program, *, prefix: str, core: str | None, optimise: str) 
         "layers": [
             {
                 "index": layer.index, "name": layer.name, "op": layer.op, "macs": layer.macs, "kernel": layer.kernel,
+                "tensor": layer.outputs[0],
                 "weights_bytes": sum(c.bytes for c in layer.constants), "scratch_bytes": layer.scratch_bytes or 0,
                 "inputs": [names[t] for t in layer.inputs], "outputs": [names[t] for t in layer.outputs],
             }

@@ -30,6 +30,8 @@ _HELLO = struct.Struct("<BBHIII32sBB")
 _TENSOR_TAIL = struct.Struct("<fiI")
 _COUNT = struct.Struct("<H")
 _MEASUREMENT = struct.Struct("<IIH")
+_TRACE = struct.Struct("<HI")
+_TOTAL = struct.Struct("<I")
 _TYPES: tuple[TensorType, ...] = ("int8", "float32")
 _KINDS: tuple[CounterKind, ...] = ("instructions", "cycles")
 
@@ -40,6 +42,7 @@ class Type(IntEnum):
     HELLO = 0x01
     INFER = 0x02
     MEASURE = 0x03
+    TRACE = 0x04
     ERROR = 0xFF
 
 
@@ -52,6 +55,7 @@ class ErrorCode(IntEnum):
     TYPE = 4
     LENGTH = 5
     FAULT = 6
+    RANGE = 7
 
 
 class FrameError(EnvironmentFailure):
@@ -327,6 +331,39 @@ def decode_measurement(payload: bytes, layers: int, output_bytes: int) -> Measur
         raise MessageError(f"expected the ticks of {layers} layers, got {count}")
     layer_ticks = struct.unpack_from(f"<{layers}I", payload, _MEASUREMENT.size)
     return Measurement(ticks, layer_ticks, stack_bytes, payload[expected - output_bytes :])
+
+
+def encode_trace(layer: int, offset: int, sample: bytes) -> bytes:
+    """Return the payload of a TRACE request: what `layer` writes for a sample, from byte `offset` of its output on."""
+    return _TRACE.pack(layer, offset) + sample
+
+
+def encode_traced(total: int, piece: bytes) -> bytes:
+    """Return the payload of a TRACE reply: the bytes of the layer's whole output, and a piece of it."""
+    return _TOTAL.pack(total) + piece
+
+
+def decode_traced(payload: bytes, offset: int, total: int) -> bytes:
+    """Decode a TRACE reply.
+
+    Args:
+        payload: the reply's.
+        offset: that was asked for.
+        total: bytes of the layer's whole output.
+
+    Returns:
+        The output's bytes from `offset` on, at least one.
+
+    Raises:
+        MessageError: an output of another size, no bytes, or more than there are.
+    """
+    piece = payload[_TOTAL.size :]
+    if not 0 < len(piece) <= total - offset:
+        raise MessageError(f"expected a TRACE reply of 1 to {total - offset} bytes of a layer, got {len(piece)}")
+    announced = _TOTAL.unpack_from(payload)[0]
+    if announced != total:
+        raise MessageError(f"expected a layer's output of {total} bytes, the device has one of {announced}")
+    return piece
 
 
 def describe_bytes(data: Iterable[int], limit: int = 24) -> str:

@@ -71,6 +71,27 @@ class Device:
         payload = self._link.request(Type.MEASURE, sample, timeout=INFER_SECONDS)
         return protocol.decode_measurement(payload, self.hello.layers, self.hello.output_bytes)
 
+    def trace(self, layer: int, sample: bytes, total: int) -> bytes:
+        """Return what a layer writes for a sample, read right after the layer ran.
+
+        Args:
+            layer: its index; the layers before it run too.
+            sample: input_bytes bytes.
+            total: bytes of the layer's output.
+
+        Raises:
+            UserError: a sample of another length.
+            EnvironmentFailure: the device does not answer, or not what was asked.
+        """
+        if len(sample) != self.hello.input_bytes:
+            raise UserError(f"expected a sample of {self.hello.input_bytes} bytes, got {len(sample)}")
+        found = b""
+        while len(found) < total:
+            request = protocol.encode_trace(layer, len(found), sample)
+            reply = self._link.request(Type.TRACE, request, timeout=INFER_SECONDS)
+            found += protocol.decode_traced(reply, len(found), total)
+        return found
+
     def _infer_batch(self, samples: list[bytes]) -> NDArray[np.uint8]:
         payload = self._link.request(Type.INFER, protocol.encode_infer(samples), timeout=INFER_SECONDS)
         outputs = protocol.decode_infer(payload, self.hello.output_bytes)

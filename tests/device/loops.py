@@ -28,6 +28,11 @@ const model_tensor *model_tensors(int *inputs, int *outputs);
 #define MODEL_OUTPUT_BYTES 4
 #define MODEL_LAYERS {layers}
 extern void (*const model_layers[MODEL_LAYERS])(void);
+typedef struct {{
+    const void *data;
+    uint32_t bytes;
+}} model_layer_output;
+extern const model_layer_output model_layer_outputs[MODEL_LAYERS];
 #endif
 """
 
@@ -46,6 +51,7 @@ __attribute__((naked)) void model_invoke(void) {{
     __asm__ volatile("push {{r4, lr}}\\n {calls} pop {{r4, pc}}");
 }}
 void (*const model_layers[MODEL_LAYERS])(void) = {{{names}}};
+const model_layer_output model_layer_outputs[MODEL_LAYERS] = {{{outputs}}};
 const model_tensor *model_tensors(int *inputs, int *outputs) {{
     static const int32_t shape[] = {{4}};
     static const model_tensor tensors[] = {{{{"in", shape, 1, MODEL_INT8, 4, 1.0f, 0, arena}},
@@ -77,7 +83,8 @@ def write_loops(folder: Path, rounds: Sequence[int]) -> Path:
     layers = [_LAYER.format(index=i, low=n & 0xFFFF, high=n >> 16) for i, n in enumerate(rounds)]
     names = [f"layer_{i}" for i in range(len(rounds))]
     calls = "".join(f"bl {name}\\n " for name in names)
-    source = _SOURCE.format(layers="".join(layers), calls=calls, names=", ".join(names))
+    outputs = ", ".join(["{arena, 4}"] * len(rounds))
+    source = _SOURCE.format(layers="".join(layers), calls=calls, names=", ".join(names), outputs=outputs)
     (folder / "model.h").write_text(_HEADER.format(sha256=SHA256, layers=len(rounds)))
     (folder / "model.c").write_text(source)
     return folder

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from harness.device import build as build_module
 from harness.device import platformio
@@ -24,7 +25,8 @@ static int8_t arena[512];
 static int counter = 7;
 void model_init(void) {}
 void model_invoke(void) { for (int i = 0; i < 300; i++) arena[i] = (int8_t)(arena[i] * weights[i] + counter++); }
-void (*const model_layers[MODEL_LAYERS])(void) = {model_invoke};
+void (*const model_layers[MODEL_LAYERS])(void) = {model_invoke, model_invoke};
+const model_layer_output model_layer_outputs[MODEL_LAYERS] = {{arena, 5}, {arena, 5}};
 const model_tensor *model_tensors(int *inputs, int *outputs) {
     static const int32_t shape[] = {300};
     static const model_tensor tensors[] = {
@@ -81,6 +83,18 @@ def test_sizes_are_what_the_model_adds(folder: Path, cache: Path) -> None:
     assert result.toolchain.startswith("gcc ")
     assert "-mcpu=cortex-m4" in result.flags
     assert footprint(result.empty_elf).weights == 0
+
+
+def test_tables_of_layers_are_in_the_firmware_alone(folder: Path, cache: Path) -> None:
+    result = build(folder, find_board("nano33"), "qemu")
+    tables = {"model_layers", "model_layer_outputs"}
+    assert symbols(result.firmware_elf) >= tables
+    assert not symbols(result.size_elf) & tables
+
+
+def symbols(elf: Path) -> set[str]:
+    with elf.open("rb") as file:
+        return {symbol.name for symbol in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
 
 
 def test_the_same_input_is_built_once(folder: Path, cache: Path) -> None:

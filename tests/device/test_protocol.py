@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -180,6 +181,23 @@ def test_a_measurement_with_other_layers_is_refused() -> None:
     payload = protocol.encode_measurement(Measurement(1, (2, 3), 4, b"abcd"))
     with pytest.raises(MessageError, match="1 layers, got 2"):
         protocol.decode_measurement(payload, 1, 8)
+
+
+@given(st.data(), st.binary(min_size=1, max_size=60), st.integers(0, 40))
+def test_pieces_of_a_layer_round_trip(data: st.DataObject, piece: bytes, offset: int) -> None:
+    total = offset + len(piece) + data.draw(st.integers(0, 40), "left")
+    assert protocol.decode_traced(protocol.encode_traced(total, piece), offset, total) == piece
+    for wrong in (protocol.encode_traced(total, b""), protocol.encode_traced(total, bytes(total - offset + 1))):
+        with pytest.raises(MessageError, match="TRACE"):
+            protocol.decode_traced(wrong, offset, total)
+    with pytest.raises(MessageError, match=f"output of {total} bytes, the device has one of {total + 1}"):
+        protocol.decode_traced(protocol.encode_traced(total + 1, piece), offset, total)
+
+
+@given(st.binary(max_size=20), st.integers(0, 9))
+def test_any_traced_reply_is_a_piece_or_refused(payload: bytes, offset: int) -> None:
+    with suppress(MessageError):
+        assert 0 < len(protocol.decode_traced(payload, offset, 10)) <= 10 - offset
 
 
 def test_errors_carry_code_and_text() -> None:

@@ -1,13 +1,16 @@
-/* The firmware's command loop on the host: the serial port is stdin and stdout, the model is four lines. */
+/* The firmware's command loop on the host: the serial port is stdin and stdout, the model is two short layers. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands.h"
 #include "hal.h"
 #include "model.h"
 #include "stack.h"
 
-static int8_t input[MODEL_INPUT_BYTES], output[MODEL_OUTPUT_BYTES];
+#define WIDE_BYTES 10000
+
+static uint8_t input[MODEL_INPUT_BYTES], wide[WIDE_BYTES], output[MODEL_OUTPUT_BYTES];
 static uint32_t now;
 
 void hal_init(void) {}
@@ -37,16 +40,28 @@ uint32_t stack_depth(void (*function)(void)) {
 
 void model_init(void) {}
 
-/* Adds one to each input byte and destroys its input, as an in-place model may. */
-void model_invoke(void) {
-    now += 10;
-    for (int i = 0; i < MODEL_OUTPUT_BYTES; i++)
-        output[i] = (int8_t)(input[i] + 1);
-    for (int i = 0; i < MODEL_INPUT_BYTES; i++)
-        input[i] = 99;
+/* Each layer destroys what it read, as layers that share memory do. The first repeats its input, one more each time. */
+static void widen(void) {
+    now += 4;
+    for (int i = 0; i < WIDE_BYTES; i++)
+        wide[i] = (uint8_t)(input[i % MODEL_INPUT_BYTES] + i / MODEL_INPUT_BYTES);
+    memset(input, 99, sizeof input);
 }
 
-void (*const model_layers[MODEL_LAYERS])(void) = {model_invoke};
+static void add_one(void) {
+    now += 6;
+    for (int i = 0; i < MODEL_OUTPUT_BYTES; i++)
+        output[i] = (uint8_t)(wide[i] + 1);
+    memset(wide, 99, sizeof wide);
+}
+
+void (*const model_layers[MODEL_LAYERS])(void) = {widen, add_one};
+const model_layer_output model_layer_outputs[MODEL_LAYERS] = {{wide, WIDE_BYTES}, {output, MODEL_OUTPUT_BYTES}};
+
+void model_invoke(void) {
+    widen();
+    add_one();
+}
 
 const model_tensor *model_tensors(int *inputs, int *outputs) {
     static const int32_t in_shape[] = {1, MODEL_INPUT_BYTES}, out_shape[] = {MODEL_OUTPUT_BYTES};

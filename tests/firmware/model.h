@@ -18,6 +18,11 @@ const model_tensor *model_tensors(int *inputs, int *outputs);
 #define MODEL_SHA256 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define MODEL_INPUT_BYTES 300
 #define MODEL_OUTPUT_BYTES 5
-#define MODEL_LAYERS 1
+#define MODEL_LAYERS 2
 extern void (*const model_layers[MODEL_LAYERS])(void);
+typedef struct {
+    const void *data;
+    uint32_t bytes;
+} model_layer_output;
+extern const model_layer_output model_layer_outputs[MODEL_LAYERS];
 #endif

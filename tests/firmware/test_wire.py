@@ -22,8 +22,9 @@ FLAGS = (
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover",
 )
-INPUT_BYTES, OUTPUT_BYTES, MAX_PAYLOAD = 300, 5, 4096
+INPUT_BYTES, WIDE_BYTES, OUTPUT_BYTES, MAX_PAYLOAD = 300, 10_000, 5, 4096
 SAMPLE = bytes(range(200)) + bytes(100)
+WIDE = bytes((SAMPLE[i % INPUT_BYTES] + i // INPUT_BYTES) % 256 for i in range(WIDE_BYTES))
 ANSWER = bytes(b + 1 for b in SAMPLE[:OUTPUT_BYTES])
 
 
@@ -60,7 +61,7 @@ def test_hello_says_what_the_model_is(firmware: Path) -> None:
     assert hello.sha256 == "00112233445566778899aabbccddeeff" * 2
     assert (hello.inputs[0].shape, hello.inputs[0].scale, hello.inputs[0].zero_point) == ((1, INPUT_BYTES), 0.5, -3)
     assert (hello.outputs[0].shape, hello.outputs[0].scale, hello.outputs[0].zero_point) == ((OUTPUT_BYTES,), 0.25, 7)
-    assert (hello.clock_hz, hello.counter_hz, hello.layers, hello.max_payload) == (64_000_000, 1000, 1, MAX_PAYLOAD)
+    assert (hello.clock_hz, hello.counter_hz, hello.layers, hello.max_payload) == (64_000_000, 1000, 2, MAX_PAYLOAD)
     assert hello.counter == "cycles"
 
 
@@ -77,9 +78,29 @@ def test_the_largest_frame_that_hello_promises_is_accepted(firmware: Path) -> No
 
 def test_measure_counts_without_the_cost_of_counting(firmware: Path) -> None:
     (reply,) = talk(firmware, request(Type.MEASURE, SAMPLE))
-    measured = protocol.decode_measurement(reply.payload, layers=1, output_bytes=OUTPUT_BYTES)
-    assert (measured.ticks, measured.layer_ticks, measured.stack_bytes) == (10, (10,), 96)
+    measured = protocol.decode_measurement(reply.payload, layers=2, output_bytes=OUTPUT_BYTES)
+    assert (measured.ticks, measured.layer_ticks, measured.stack_bytes) == (10, (4, 6), 96)
     assert measured.outputs == ANSWER
+
+
+def test_trace_sends_what_a_layer_wrote_in_pieces(firmware: Path) -> None:
+    """The second layer destroys what the first wrote, so it must not have run."""
+    room = MAX_PAYLOAD - 4
+    starts = range(0, WIDE_BYTES, room)
+    asked = b"".join(request(Type.TRACE, protocol.encode_trace(0, at, SAMPLE), at + 1) for at in starts)
+    replies = talk(firmware, asked)
+    assert [(reply.type, reply.sequence) for reply in replies] == [(0x84, at + 1) for at in starts]
+    pieces = [protocol.decode_traced(reply.payload, at, WIDE_BYTES) for reply, at in zip(replies, starts, strict=True)]
+    assert [len(piece) for piece in pieces] == [room, room, WIDE_BYTES - 2 * room]
+    assert b"".join(pieces) == WIDE
+
+
+def test_trace_runs_the_layers_before(firmware: Path) -> None:
+    last = request(Type.TRACE, protocol.encode_trace(1, 0, SAMPLE))
+    one_byte = request(Type.TRACE, protocol.encode_trace(0, WIDE_BYTES - 1, SAMPLE))
+    payloads = [reply.payload for reply in talk(firmware, last + one_byte + last)]
+    assert payloads == [protocol.encode_traced(OUTPUT_BYTES, ANSWER), protocol.encode_traced(WIDE_BYTES, WIDE[-1:]),
+                        protocol.encode_traced(OUTPUT_BYTES, ANSWER)]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -91,6 +112,13 @@ def test_measure_counts_without_the_cost_of_counting(firmware: Path) -> None:
         (Type.INFER, b"\1\0" + SAMPLE[:-1], ErrorCode.LENGTH),
         (Type.MEASURE, SAMPLE + b"x", ErrorCode.LENGTH),
         (Type.INFER, bytes(5000), ErrorCode.LENGTH),
+        (Type.TRACE, b"", ErrorCode.LENGTH),
+        (Type.TRACE, protocol.encode_trace(0, 0, SAMPLE[:-1]), ErrorCode.LENGTH),
+        (Type.TRACE, protocol.encode_trace(0, 0, SAMPLE + b"x"), ErrorCode.LENGTH),
+        (Type.TRACE, protocol.encode_trace(2, 0, SAMPLE), ErrorCode.RANGE),
+        (Type.TRACE, protocol.encode_trace(0xFFFF, 0, SAMPLE), ErrorCode.RANGE),
+        (Type.TRACE, protocol.encode_trace(0, WIDE_BYTES, SAMPLE), ErrorCode.RANGE),
+        (Type.TRACE, protocol.encode_trace(1, 0xFFFFFFFF, SAMPLE), ErrorCode.RANGE),
     ],
 )
 def test_a_wrong_request_is_refused_and_the_next_one_answered(
