@@ -1,6 +1,7 @@
 """The command line: parses, calls one flow, prints. Every failure is one line on stderr and an exit status.
 
-0 done, 1 a `--fail-on` rule broke, 2 the user's mistake, 3 the environment or the device failed, 130 interrupted.
+0 done, 1 a `--fail-on` rule broke or `diff` found a difference, 2 the user's mistake, 3 the environment or the device
+failed, 130 interrupted.
 """
 
 import errno
@@ -235,6 +236,38 @@ def compare(
         _show(terminal.differences(comparison, verdicts))
     if verdicts:
         raise RuleBroken(verdict_line(verdicts))
+
+
+@app.command()
+def diff(
+    model: ModelArgument,
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
+    flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
+    ] = None,
+    data: DataOption = None,
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="The first N of a fixed shuffle.")] = 4,
+    optimise: OptimiseOption = "balanced",
+    as_json: JsonOption = False,
+) -> None:
+    """Compare every layer on a board with TensorFlow Lite Micro's, byte for byte; name the first that differs.
+
+    Exit status 1 where a layer differs.
+
+    Example: harness diff my_model.tflite --board nano33 --on qemu
+    """
+    from harness.flows.bench import Request
+    from harness.flows.diff import diff as run_diff
+    from harness.report import terminal
+
+    report = run_diff(Request((model,), (board,), on, flash, task, data, samples, optimise, None), _speaker())
+    if as_json:
+        _print(json.dumps(report.document(), indent=1, allow_nan=False))
+    else:
+        _show(terminal.layers(report))
+    report.check()
 
 
 def _speaker() -> "Speaker":

@@ -28,6 +28,12 @@ class RuleBroken(HarnessError):
     exit_status = 1
 
 
+class Difference(HarnessError):
+    """`harness diff` found a layer that does not compute what the oracle computes."""
+
+    exit_status = 1
+
+
 class Interrupted(HarnessError):
     """The user stopped the command (Ctrl-C) when something was finished already; says what is kept and where."""
 

@@ -16,7 +16,9 @@ from tests.command import ROOT, assert_failed, harness
 from tests.rows.examples import make_row
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["bench", "--help"], ["compare", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["-h"], ["bench", "--help"], ["compare", "--help"], ["diff", "--help"]]
+)
 def test_help_has_an_example(arguments: list[str]) -> None:
     result = harness(*arguments)
     assert result.returncode == 0
@@ -42,6 +44,8 @@ def test_version() -> None:
         (["compile", "README.md", "-o", "/nowhere/at/all"], ["TFL3"]),
         (["compile", ".", "-o", "/nowhere/at/all"], ["directory"]),
         (["evaluate", "missing.tflite"], ["missing.tflite"]),
+        (["diff", "missing.tflite", "--board", "nano33"], ["missing.tflite"]),
+        (["diff", "README.md", "--board", "nano3"], ["nano3", "nano33"]),
         (["compare", "missing", "missing"], ["missing"]),
         (["compare", "missing", "missing", "--fail-on", "speed>1"], ["'speed'"]),
     ],

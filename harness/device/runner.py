@@ -110,6 +110,7 @@ def open_device(
     clock: bool,
     port: str | None = None,
     force: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Device]:
     """Run a build and yield the device, ready for samples; all that was started ends with the context.
 
@@ -121,6 +122,7 @@ def open_device(
         clock: whether an emulator counts instructions exactly, at a quarter of the speed; a board always counts.
         port: the board's port, where it is not to be looked for.
         force: flash a board even if it does not answer our handshake (`--flash`).
+        fresh: flash a board even if it runs this model already: it may be other code for the same model.
 
     Raises:
         UserError: no board attached, or several; or it may hold somebody's sketch.
@@ -129,7 +131,7 @@ def open_device(
     if where == "renode":
         raise renode.refuse()
     if where == "hardware":
-        with _on_hardware(board, build, sha256, port, force) as device:
+        with _on_hardware(board, build, sha256, port, force, fresh) as device:
             yield device
         return
     shift = board.emulator.icount_shift if clock else None
@@ -152,9 +154,11 @@ def greet(link: Link) -> Hello:
 
 
 @contextmanager
-def _on_hardware(board: Board, build: Build, sha256: str, port: str | None, force: bool) -> Iterator[Device]:
+def _on_hardware(
+    board: Board, build: Build, sha256: str, port: str | None, force: bool, fresh: bool
+) -> Iterator[Device]:
     port = port or flash.find_port(board, bootloader=force)
-    if flash.running_model(port) != sha256:
+    if fresh or flash.running_model(port) != sha256:
         port = flash.flash(build, board, port, force=force)
     with open_link(port) as link:
         hello = greet(link)

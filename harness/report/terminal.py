@@ -113,6 +113,26 @@ def amount(change: Change) -> str:
     return digits if change.old == 0 else f"{digits} ({change.percent:+.2f} %)"
 
 
+def layers(report: Any) -> RenderableType:
+    """Return the layers that differ from the oracle; `report` is what `harness diff` found."""
+    place, checked = (
+        f"{report.model} on {report.board} ({report.where})",
+        f"{report.samples} samples of {report.dataset}",
+    )
+    if report.first is None:
+        return _text(f"{place}: all {len(report.layers)} layers agree with the oracle on {checked}")
+    table = Table("layer", "op", "name", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("elements", "differing", "largest difference"):
+        table.add_column(name, justify="right")
+    differing = [layer for layer in report.layers if layer.differing]
+    for layer in differing:
+        largest = words.UNKNOWN if layer.max_difference is None else f"{layer.max_difference:g}"
+        cells = (str(layer.index), layer.op, words.short(layer.name))
+        table.add_row(*map(_text, cells), words.count(layer.elements), words.count(layer.differing), largest)
+    line = f"{place}: {len(differing)} of {len(report.layers)} layers differ from the oracle on {checked}"
+    return Group(table, _text(line))
+
+
 def boards(found: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return the boards of `boards --json` as a table."""
     table = Table("board", "mcu", "core", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -7,21 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import resources
 from harness.device import protocol
 from harness.device.protocol import Deframer, ErrorCode, Frame, Type
+from tests.support.host_firmware import build
 
-SOURCES = ("cobs", "crc32", "frame_receive", "frame_reply", "measure", "commands")
-FLAGS = (
-    "-std=c11",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-O1",
-    "-g",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover",
-)
 INPUT_BYTES, WIDE_BYTES, OUTPUT_BYTES, MAX_PAYLOAD = 300, 10_000, 5, 4096
 SAMPLE = bytes(range(200)) + bytes(100)
 WIDE = bytes((SAMPLE[i % INPUT_BYTES] + i // INPUT_BYTES) % 256 for i in range(WIDE_BYTES))
@@ -30,12 +19,7 @@ ANSWER = bytes(b + 1 for b in SAMPLE[:OUTPUT_BYTES])
 
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    here, root = Path(__file__).parent, resources.firmware()
-    binary = tmp_path_factory.mktemp("wire") / "firmware"
-    sources = [here / "host_hal.c", *(root / "src" / f"{name}.c" for name in SOURCES)]
-    includes = (f"-I{here}", f"-I{root / 'src'}", f"-I{root / 'hal'}")
-    subprocess.run(["cc", *FLAGS, *includes, *sources, "-o", binary], check=True)
-    return binary
+    return build(Path(__file__).parent, tmp_path_factory.mktemp("wire"))
 
 
 def talk(firmware: Path, sent: bytes) -> list[Frame]:
