@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.device import flash, protocol
+from harness.device.blocks.counter import Counter
+from harness.device.blocks.inference import Inference
 from harness.device.boards import Board
 from harness.device.build import Build
 from harness.device.emulators import qemu, renode
@@ -28,12 +30,14 @@ class Device:
         hello: what it says about itself.
         port: where it is attached.
         emulator: which emulator it is, e.g. "qemu 7.2.22"; None for hardware.
+        counter: what counts its blocks; None where nothing does.
     """
 
     hello: Hello
     port: str
     emulator: str | None
     _link: Link
+    counter: Counter | None = None
 
     def infer(self, inputs: NDArray[np.uint8 | np.int8]) -> Iterator[NDArray[np.uint8]]:
         """Run samples, as many at once as the device's buffer holds.
@@ -92,6 +96,14 @@ class Device:
             found += protocol.decode_traced(reply, len(found), total)
         return found
 
+    def counted(self) -> list[Inference] | None:
+        """Return what each `measure` so far has spent, by its executed blocks; None where nothing counts them.
+
+        Raises:
+            BlocksUnavailable: the counts cannot be read.
+        """
+        return self.counter.inferences(self.hello.layers) if self.counter else None
+
     def _infer_batch(self, samples: list[bytes]) -> NDArray[np.uint8]:
         payload = self._link.request(Type.INFER, protocol.encode_infer(samples), timeout=INFER_SECONDS)
         outputs = protocol.decode_infer(payload, self.hello.output_bytes)
@@ -108,6 +120,7 @@ def open_device(
     *,
     sha256: str,
     clock: bool,
+    counter: Counter | None = None,
     port: str | None = None,
     force: bool = False,
     fresh: bool = False,
@@ -120,6 +133,7 @@ def open_device(
         where: "qemu" or "hardware"; "renode" is refused with a reason.
         sha256: of the model in the build, 64 hexadecimal digits.
         clock: whether an emulator counts instructions exactly, at a quarter of the speed; a board always counts.
+        counter: counts the blocks that an emulator executes; a board cannot.
         port: the board's port, where it is not to be looked for.
         force: flash a board even if it does not answer our handshake (`--flash`).
         fresh: flash a board even if it runs this model already: it may be other code for the same model.
@@ -135,13 +149,14 @@ def open_device(
             yield device
         return
     shift = board.emulator.icount_shift if clock else None
+    plugin = counter.options() if counter else None
     with (
-        qemu.emulate(build.firmware_elf, board.emulator.machine, shift) as emulated,
+        qemu.emulate(build.firmware_elf, board.emulator.machine, shift, plugin) as emulated,
         open_link(emulated.port, emulated.check_alive) as link,
     ):
         hello = greet(link)
         _check_model(hello, sha256, emulated.port)
-        yield Device(hello, emulated.port, qemu.qemu_version(), link)
+        yield Device(hello, emulated.port, qemu.qemu_version(), link, counter)
 
 
 def greet(link: Link) -> Hello:

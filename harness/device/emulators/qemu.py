@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,9 @@ class Emulated:
 
 
 @contextmanager
-def emulate(firmware: Path, machine: str, icount_shift: int | None = None) -> Iterator[Emulated]:
+def emulate(
+    firmware: Path, machine: str, icount_shift: int | None = None, plugin: Mapping[str, object] | None = None
+) -> Iterator[Emulated]:
     """Run a firmware in QEMU for as long as the context lasts.
 
     Args:
@@ -59,6 +61,7 @@ def emulate(firmware: Path, machine: str, icount_shift: int | None = None) -> It
         machine: QEMU's name of the board, e.g. "mps2-an386".
         icount_shift: emulated time of an instruction, 2**shift ns, the same from run to run; None to run without such
             a clock, about four times as fast.
+        plugin: a TCG plugin, "file", and its arguments.
 
     Yields:
         The running emulator. It is killed at the end of the context, whatever ends it; where this process is killed,
@@ -71,6 +74,7 @@ def emulate(firmware: Path, machine: str, icount_shift: int | None = None) -> It
     # No -nographic: it would lay the monitor over stdin and stdout, which are the firmware's.
     command = [COMMAND, "-M", machine, "-display", "none", "-monitor", "none", "-serial", "null"]
     command += ["-semihosting-config", "enable=on,target=native", *clock, "-kernel", str(firmware)]
+    command += ["-plugin", option(plugin)] if plugin else []
     master, slave = os.openpty()
     with tempfile.TemporaryFile() as log:
         try:
@@ -88,6 +92,11 @@ def emulate(firmware: Path, machine: str, icount_shift: int | None = None) -> It
                 process.wait()
         finally:
             os.close(slave)
+
+
+def option(values: Mapping[str, object]) -> str:
+    """Return an option of QEMU's with several values: "file=a.so,out=b"; a comma inside a value is doubled."""
+    return ",".join(f"{name}={str(value).replace(',', ',,')}" for name, value in values.items())
 
 
 def qemu_version() -> str:
