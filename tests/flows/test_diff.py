@@ -21,6 +21,7 @@ from harness.flows import diff as diff_flow
 from harness.flows.bench import Request, plan
 from harness.flows.diff import Comparison, Report, Traced, compare, compare_sample, diff, expected, first, summarise
 from harness.oracle import Oracle
+from harness.report import terminal
 from harness.report.progress import Speaker
 from tests.command import assert_failed, harness
 from tests.device.fakes import HELLO, fake_board, good
@@ -241,6 +242,22 @@ def test_the_verdict_is_one_line_that_says_where_to_look() -> None:
         "expected layer 2 (ADD, evil [31m name) to write 4 at (n 0, h 1, w 0, c 2) as the oracle does, got -3 in "
         "sample 0; 2 of its 12 elements differ, by 7 at most, and every layer before it agrees: look at the kernel add"
     )
+
+
+def test_only_layers_that_differ_are_shown() -> None:
+    layers = [replace(traced((1, 4)), index=i, name=f"layer {i} \x1b[31m[bold]") for i in range(3)]
+    found = [[Comparison(4), Comparison(4, 2, None, (0, 1), None, 4), Comparison(4, 1, 7, (0, 0), 3, 10)]]
+    report = Report("m", "nano33", "qemu", "random", 1, summarise(layers, found), first(layers, found))
+    console = Console(width=terminal.WIDTH)
+    with console.capture() as capture:
+        console.print(terminal.layers(report))
+    shown = capture.get()
+    assert "\x1b" not in shown
+    assert [line.split() for line in shown.splitlines() if "ADD" in line] == [
+        ["1", "ADD", "layer", "1", "[31m[bold]", "4", "2", "-"],
+        ["2", "ADD", "layer", "2", "[31m[bold]", "4", "1", "7"],
+    ]
+    assert "m on nano33 (qemu): 2 of 3 layers differ from the oracle on 1 samples of random" in shown
 
 
 def test_each_layer_is_asked_for_by_its_own_size() -> None:
