@@ -270,6 +270,35 @@ def diff(
     report.check()
 
 
+@app.command()
+def profile(
+    model: ModelArgument,
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
+    flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
+    data: DataOption = None,
+    optimise: OptimiseOption = "balanced",
+    as_json: JsonOption = False,
+) -> None:
+    """Show where an inference spends its instructions and cycles, by layer and by function.
+
+    On the emulated board instructions are exact and cycles estimated; a real board times its layers alone.
+
+    Example: harness profile my_model.tflite --board nano33 --on qemu
+    """
+    from harness.flows.bench import Request
+    from harness.flows.profile import profile as run_profile
+    from harness.flows.timing import INFERENCES
+    from harness.report import terminal
+
+    request = Request((model,), (board,), on, flash, None, data, INFERENCES, optimise, None)
+    report = run_profile(request, _speaker())
+    if as_json:
+        _print(json.dumps(report.document(), indent=1, allow_nan=False))
+    else:
+        _show(terminal.profile(report))
+
+
 def _speaker() -> "Speaker":
     from harness.report.progress import Speaker
 

@@ -2,7 +2,6 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +14,13 @@ from numpy.typing import NDArray
 from harness.compiler import Compiled, compile_model
 from harness.device.boards import Board, find_board
 from harness.device.build import Build, build, compiler_version
-from harness.device.runner import Device, open_device
+from harness.device.runner import open_device
 from harness.device.sizes import measure_sizes
 from harness.errors import EnvironmentFailure, HarnessError, Interrupted, UserError
-from harness.flows import timing
 from harness.flows.feed import Feed, first_output, model_input, output_rows, prepare
+from harness.flows.inferences import BlockCounting, Job, Timed, find_counting, time_inferences
 from harness.flows.models import Model, find_models
-from harness.flows.place import Place, choose
+from harness.flows.place import choose
 from harness.flows.provenance import provenance
 from harness.oracle import Oracle, cached_run, engine_of
 from harness.report import csv, markdown
@@ -75,16 +74,6 @@ class Run:
             raise EnvironmentFailure(f"{len(failed)} of {len(rows)} rows failed: {reasons}") from cause
 
 
-@dataclass(frozen=True)
-class Job:
-    """One row to be: everything is checked, nothing is built."""
-
-    model: Model
-    place: Place
-    compiled: Compiled
-    feed: Feed
-
-
 @dataclass
 class Findings:
     """What is known about a job so far; it becomes a row whether or not the job ends well."""
@@ -121,10 +110,11 @@ def bench(request: Request, speaker: Speaker) -> Run:
     interrupted = False
     with TemporaryDirectory(prefix="harness-") as work:
         jobs = plan(request, Path(work), speaker)
+        counting = {where: find_counting(where, speaker) for where in dict.fromkeys(job.place.where for job in jobs)}
         for job in jobs:
             findings = Findings(identity(job, request))
             try:
-                row = finish(job, request, findings, speaker)
+                row = finish(job, request, counting[job.place.where], findings, speaker)
             except KeyboardInterrupt:
                 row, interrupted = findings.row("partial", "interrupted"), True
             except Exception as failure:  # not even a fault of the harness may cost the rows that are finished
@@ -226,7 +216,7 @@ def identity(job: Job, request: Request) -> dict[str, Any]:
     }
 
 
-def finish(job: Job, request: Request, findings: Findings, speaker: Speaker) -> Row:
+def finish(job: Job, request: Request, counting: BlockCounting, findings: Findings, speaker: Speaker) -> Row:
     """Build, run and judge one job; `findings` has what is known if it fails or is interrupted.
 
     Raises:
@@ -240,7 +230,7 @@ def finish(job: Job, request: Request, findings: Findings, speaker: Speaker) -> 
             speaker.say(f"{job.model.name}: building for {job.place.board.name}")
             built = build(job.compiled.folder, job.place.board, job.place.where)
             note_build(job, built, findings)
-            measure(job, built, request, findings, speaker)
+            note_time(job, time_inferences(job, built, counting, speaker, force=request.flash), findings)
             outputs = run_samples(job, built, request, speaker)
             judge(job, outputs, golden, findings, speaker)
     finally:
@@ -257,40 +247,30 @@ def note_build(job: Job, built: Build, findings: Findings) -> None:
     findings.elves = {f"{findings.columns['row_id']}/{name}.elf": path for name, path in elves.items()}
 
 
-def measure(job: Job, built: Build, request: Request, findings: Findings, speaker: Speaker) -> None:
-    """Time a handful of inferences, with the clock that resolves single instructions (or the board's own)."""
-    few = job.feed.rows()[: timing.INFERENCES]
-    speaker.say(f"{job.model.name}: timing {len(few)} inferences on {job.place}")
-    with open_on(job, built, request, clock=True) as device:
-        findings.columns["emulator"] = device.emulator
-        timed = [device.measure(row.tobytes()) for row in few]
-        found = timing.summarise(timed, device.hello, job.place.board, job.place.where)
+def note_time(job: Job, timed: Timed, findings: Findings) -> None:
+    """Take what the timed inferences say, of the whole model and of its layers."""
     static = findings.columns["ram_static_bytes"] + findings.columns["ram_arena_bytes"]
-    findings.columns |= found.columns | {"ram_total_bytes": static + found.columns["ram_stack_bytes"]}
+    findings.columns |= timed.timing.columns | {"emulator": timed.emulator}
+    findings.columns["ram_total_bytes"] = static + findings.columns["ram_stack_bytes"]
     identifier = findings.columns["row_id"]
     findings.layers = tuple(
         Layer(row_id=identifier, index=i, name=layer["name"], op=layer["op"], macs=layer["macs"], **spent)
-        for i, (layer, spent) in enumerate(zip(job.compiled.description["layers"], found.layers, strict=True))
+        for i, (layer, spent) in enumerate(zip(job.compiled.description["layers"], timed.timing.layers, strict=True))
     )
 
 
 def run_samples(job: Job, built: Build, request: Request, speaker: Speaker) -> NDArray[np.uint8]:
     """Return the output bytes (n, output bytes) of all samples; without the clock an emulator is four times as fast."""
     batches = []
+    board, where = job.place.board, job.place.where
     with (
-        open_on(job, built, request, clock=False) as device,
+        open_device(board, built, where, sha256=job.model.sha256, clock=False, force=request.flash) as device,
         speaker.bar(f"{job.model.name} on {job.place}", len(job.feed)) as advance,
     ):
         for batch in device.infer(job.feed.rows()):
             batches.append(batch)
             advance(len(batch))
     return np.concatenate(batches)
-
-
-def open_on(job: Job, built: Build, request: Request, *, clock: bool) -> AbstractContextManager[Device]:
-    """Open the device with the build of a job on it."""
-    board, where = job.place.board, job.place.where
-    return open_device(board, built, where, sha256=job.model.sha256, clock=clock, force=request.flash)
 
 
 def golden_outputs(oracle: Oracle, job: Job) -> NDArray[np.uint8]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from harness.device.build import Build, build
 from harness.device.runner import Device, open_device
 from harness.errors import Difference
-from harness.flows.bench import Job, Request, plan
+from harness.flows.bench import Request, plan
+from harness.flows.inferences import Job
 from harness.oracle import Oracle, engine_of
 from harness.report import words
 from harness.report.progress import Speaker

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.bar import Bar
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,7 @@ from harness.rows.compare import Change, Comparison, Verdict
 from harness.rows.measurement import Confusion, Document, Row
 
 WIDTH = 120
+_BAR = 16
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("accuracy", words.accuracy),
@@ -131,6 +133,59 @@ def layers(report: Any) -> RenderableType:
         table.add_row(*map(_text, cells), words.count(layer.elements), words.count(layer.differing), largest)
     line = f"{place}: {len(differing)} of {len(report.layers)} layers differ from the oracle on {checked}"
     return Group(table, _text(line))
+
+
+def profile(report: Any) -> RenderableType:
+    """Return where an inference spends its time; `report` is what `harness profile` found."""
+    figures = (
+        f"{words.count(report.instructions)} instructions",
+        f"{words.cycles(report)} cycles",
+        words.latency(report),
+    )
+    line = f"{report.model} on {report.board} ({report.where}): {', '.join(figures)}"
+    parts: list[RenderableType] = [_text(line, "bold"), _layer_shares(report)]
+    if report.functions is None:
+        parts.append(_text(f"functions are unknown: {report.reason}"))
+    else:
+        parts.append(_function_shares(report))
+    notes = [words.ESTIMATE_NOTE] if words.is_estimate(report) else []
+    return Group(*parts, *(_text(note, "dim") for note in notes))
+
+
+def _layer_shares(report: Any) -> Table:
+    table = Table("layer", "op", "name", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("MACs", justify="right", no_wrap=True)
+    _add_share_columns(table)
+    most = max((layer.cycles for layer in report.layers), default=1)
+    for layer in report.layers:
+        cells = (str(layer.index), words.short(layer.op, 18), words.short(layer.name, 16))
+        table.add_row(*map(_text, cells), words.count(layer.macs), *_share(layer, report, most))
+    return table
+
+
+def _function_shares(report: Any) -> Table:
+    table = Table("function", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("code B", justify="right", no_wrap=True)
+    _add_share_columns(table)
+    most = max((function.cycles for function in report.functions), default=1)
+    for function in report.functions:
+        cells = (_text(words.short(function.name, 38)), words.count(function.code_bytes))
+        table.add_row(*cells, *_share(function, report, most))
+    return table
+
+
+def _add_share_columns(table: Table) -> None:
+    for name in ("instructions", "cycles", "ms", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", width=_BAR)
+
+
+def _share(part: Any, report: Any, most: int) -> tuple[RenderableType, ...]:
+    """Return the cells of a layer or function: instructions, cycles, milliseconds, percent, and a bar."""
+    share = part.cycles / max(report.cycles, 1)
+    milliseconds = f"{share * report.latency_low_ms:.2f}-{share * report.latency_high_ms:.2f}"
+    numbers = (words.count(part.instructions), words.count(part.cycles), milliseconds, f"{100 * share:.1f} %")
+    return (*map(Text, numbers), Bar(max(most, 1), 0, part.cycles, width=_BAR))
 
 
 def boards(found: Sequence[Mapping[str, Any]]) -> RenderableType:
