@@ -1,8 +1,9 @@
 """How many cycles Cortex-M4 instructions take, by the timings of the core's Technical Reference Manual.
 
 Zero wait states, no contention on the bus. Source: ARM 100166 (Cortex-M4 TRM), section 3.3, "Instruction set summary",
-and its notes on load/store timings. Instructions are text, as capstone prints them (`mnemonic` and `op_str`) or as a
-generator writes them for the assembler, so that a count of executed blocks and a cost function share one model:
+its notes on load/store timings, and 7.2.3 for the floating-point unit. Instructions are text, as capstone prints them
+(`mnemonic` and `op_str`) or as a generator writes them for the assembler, so that a count of executed blocks and a cost
+function share one model:
 
     straight_cycles(["ldrd r0, r1, [r12], #8", "smlad r4, r0, r2, r4", "ldr r0, [r1]"])  # 3 + 1 + 2
 """
@@ -17,6 +18,7 @@ Branch = Literal["direct", "indirect"]
 
 DIVIDE = 7
 """SDIV and UDIV end early: 2 to 12 cycles, depending on the operands; the middle."""
+FLOAT_DIVIDE, FLOAT_MULTIPLY_ADD = 14, 3
 
 _NUMBERS = {f"r{n}": n for n in range(16)} | {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15}
 _PC = _NUMBERS["pc"]
@@ -24,6 +26,7 @@ _CONDITION = r"(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al)?"
 _DIRECT = re.compile(rf"(b|bl){_CONDITION}|cbn?z")
 _INDIRECT = re.compile(rf"(bx|blx){_CONDITION}|tb[bh]")
 _IT = re.compile(r"it[te]{0,3}")
+_FLOAT_MULTIPLY_ADD = ("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms")
 _REGISTER = re.compile(r"(r\d+|sb|sl|fp|ip|sp|lr|pc|s\d+|d\d+)(?!\w)")
 _MEMORY = re.compile(r"\[(\w+)(?:\s*,\s*(\w+)[^\]]*)?[^\]]*\]")
 _LIST = re.compile(r"\{([^}]*)\}")
@@ -180,4 +183,8 @@ def _float_cycles(instruction: Instruction) -> int:
         return 3 if registers[0].startswith("d") else 2
     if name.startswith(("vldm", "vstm", "vpush", "vpop")):
         return 1 + instruction.listed
+    if name.startswith(("vdiv", "vsqrt")):
+        return FLOAT_DIVIDE
+    if name.startswith(_FLOAT_MULTIPLY_ADD):
+        return FLOAT_MULTIPLY_ADD
     return 2 if name.startswith("vmov") and len(registers) > 2 else 1
