@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.compiler.choose import Objective, Target
 from harness.compiler.emit import emit
 from harness.compiler.program import Program, read_program
 
@@ -19,7 +20,7 @@ class Compiled:
 
 
 def compile_model(
-    model: Path, out: Path, *, prefix: str = "model", core: str | None = None, optimise: str = "balanced"
+    model: Path, out: Path, *, prefix: str = "model", core: str | None = None, optimise: Objective = "balanced"
 ) -> Compiled:
     """Compile a .tflite file to C.
 
@@ -40,7 +41,8 @@ def compile_model(
         >>> compile_model(Path("kws.tflite"), Path("kws_c")).description["ram_arena_bytes"]  # doctest: +SKIP
         16640
     """
-    return compile_program(read_program(model), out, prefix=prefix, core=core, optimise=optimise)
+    target = Target(core, optimise)
+    return compile_program(read_program(model, target), out, prefix=prefix, core=core, optimise=optimise)
 
 
 def compile_program(

@@ -62,6 +62,7 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
     names = _constant_names(program)
     instances = _instances(program)
     calls = [_call(program, layer, instances, names) for layer in program.layers]
+    routines = list({routine.name: routine for layer in program.layers for routine in layer.routines}.values())
     description = describe(program, prefix=prefix, core=core, optimise=optimise)
     kernels = sorted({layer.kernel for layer in program.layers})
     context: dict[str, Any] = {
@@ -71,6 +72,7 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
         "instances": list(instances.values()),
         "calls": calls,
         "kernels": kernels,
+        "routines": routines,
         "inputs": [program.graph.tensors[i] for i in program.graph.inputs],
         "outputs": [program.graph.tensors[i] for i in program.graph.outputs],
         "description": description,
@@ -80,8 +82,12 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
     environment.filters |= {"c_string": c_string, "c_value": c_value, "c_array": c_array, "c_comment": c_comment}
+    symbols = {routine.name: f"{prefix}_{routine.name}" for routine in routines}
+    environment.filters["c_symbol"] = lambda value: symbols[value] if _named(value, symbols) else c_value(value)
     out.mkdir(parents=True, exist_ok=True)
-    for template, target in (("model.c", f"{prefix}.c"), ("model.h", f"{prefix}.h"), ("README.md", "README.md")):
+    files = [("model.c", f"{prefix}.c"), ("model.h", f"{prefix}.h"), ("README.md", "README.md")]
+    files += [("kernels.S", f"{prefix}_kernels.S")] if routines else []
+    for template, target in files:
         (out / target).write_text(environment.get_template(f"{template}.jinja").render(context), encoding="utf-8")
     (out / f"{prefix}.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     _copy_headers(kernels, out / "kernels")
@@ -196,6 +202,10 @@ def _copy_headers(kernels: Iterable[str], target: Path) -> None:
             copied.add(header)
             shutil.copyfile(source / header, target / header)
             wanted += _INCLUDE.findall((source / header).read_text(encoding="utf-8"))
+
+
+def _named(value: ShapeValue, symbols: Mapping[str, str]) -> bool:
+    return isinstance(value, str) and value in symbols
 
 
 def c_string(text: str) -> str:

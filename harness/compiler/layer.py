@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ShapeValue = int | float | tuple[int, ...] | Mapping[str, int]
+from harness.compiler.routine import Cost, Routine
+
+ShapeValue = int | float | str | tuple[int, ...] | Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Layer:
             share memory with it, provided offset(output) + distance <= offset(input): 0 is plain in-place. The sizes
             may differ: a 1x1 convolution of 8 to 16 channels over P pixels has distance P * 8, its input lies at the
             end of the output's memory and is eaten as the output grows.
+        routines: assembly that the kernel calls; its shape names them.
+        estimate: what one inference spends in it; None where nobody knows.
     """
 
     index: int
@@ -59,6 +63,8 @@ class Layer:
     scratch_bytes: int | None = None
     macs: int = 0
     overlaps: Mapping[int, int] = field(default_factory=dict)
+    routines: tuple[Routine, ...] = ()
+    estimate: Cost | None = None
 
 
 def int8_constant(role: str, values: NDArray[Any]) -> Constant:

@@ -149,12 +149,16 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     """
     boards = [find_board(name) for name in dict.fromkeys(request.boards)]
     models = find_models(request.models)
-    compiled = [compile_model(model.path, work / model.name, optimise=request.optimise) for model in models]
+    compiled = {
+        (core, model.name): compile_model(model.path, work / core / model.name, core=core, optimise=request.optimise)
+        for core in dict.fromkeys(board.core for board in boards)
+        for model in models
+    }
     fitting = [
-        (board, model, code)
+        (board, model, compiled[board.core, model.name])
         for board in boards
-        for model, code in zip(models, compiled, strict=True)
-        if fits(model, code, board, named=bool(request.models))
+        for model in models
+        if fits(model, compiled[board.core, model.name], board, named=bool(request.models))
     ]
     if not fitting:
         raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
