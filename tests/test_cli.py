@@ -17,7 +17,8 @@ from tests.rows.examples import make_row
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--help"], ["-h"], ["bench", "--help"], ["compare", "--help"], ["diff", "--help"]]
+    "arguments",
+    [[], ["--help"], ["-h"], ["bench", "--help"], ["compare", "--help"], ["diff", "--help"], ["profile", "--help"]],
 )
 def test_help_has_an_example(arguments: list[str]) -> None:
     result = harness(*arguments)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.device import build
+from harness.device.blocks import BlocksUnavailable
+from harness.device.blocks.plugin import find_plugin
 from harness.device.emulators import qemu
 from harness.errors import HarnessError
 
@@ -34,7 +36,7 @@ class Check:
 
 def checks() -> list[Check]:
     """Look at everything; never raises for what is missing."""
-    return [compiler(), newlib_nano(), emulator(), platformio(), ports(), modem_manager(), data()]
+    return [compiler(), newlib_nano(), emulator(), block_counter(), platformio(), ports(), modem_manager(), data()]
 
 
 def compiler() -> Check:
@@ -64,6 +66,14 @@ def emulator() -> Check:
         return Check(qemu.COMMAND, True, qemu.qemu_version())
     except HarnessError:
         return Check(qemu.COMMAND, False, "not on PATH", qemu.INSTALL)
+
+
+def block_counter() -> Check:
+    """Whether cycles can be taken from executed blocks: QEMU's plugin compiles here, and QEMU takes it."""
+    try:
+        return Check("block counter", True, f"{find_plugin().name}, taken by {qemu.COMMAND}")
+    except BlocksUnavailable as problem:
+        return Check("block counter", False, str(problem), "optional: apt install gcc libc6-dev qemu-system-arm")
 
 
 def platformio() -> Check:

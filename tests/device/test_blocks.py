@@ -138,7 +138,6 @@ def test_no_compiler(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("API_VERSION 1", "API_VERSION 77", r"qemu \S+ does not take the plugin: .*API version 77"),
         ("#include <stdio.h>", "#include <no_such_header.h>", r"cannot compile .*error.*no_such_header"),
         ("int qemu_plugin_install(", "int another_name(", r"does not take the plugin: .*qemu_plugin_install"),
     ],
@@ -146,13 +145,28 @@ def test_no_compiler(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_another_source(
     old: str, new: str, message: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An API version that QEMU does not have, as QEMU 9 sees ours; a compiler that fails; what is no plugin."""
+    """A compiler that fails; what is no plugin."""
     text = plugin.SOURCE.read_text()
     assert old in text
     (tmp_path / "plugin.c").write_text(text.replace(old, new))
     monkeypatch.setattr(plugin, "SOURCE", tmp_path / "plugin.c")
     with pytest.raises(BlocksUnavailable, match=message):
         plugin.find_plugin()
+
+
+def test_a_version_that_qemu_does_not_know(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin, "API_VERSIONS", (77, 78))
+    with pytest.raises(BlocksUnavailable, match=r"qemu \S+ does not take the plugin: .*API version 77"):
+        plugin.find_plugin()
+
+
+def test_a_newer_qemu_gets_the_version_it_takes(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / qemu.COMMAND
+    refusal = "plugin requires API version 1, but this QEMU supports only a minimum version of 2"
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *blocks-v2-*) ;; *) echo "{refusal}" >&2; exit 1;; esac\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert plugin.find_plugin().name.startswith("blocks-v2-")
 
 
 def test_no_emulator(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from tests.device.test_flash import BUILT_IN, NANO, Port
 
 def test_every_check_is_fine_or_has_a_remedy() -> None:
     found = doctor.checks()
-    assert len({check.name for check in found}) == len(found) == 7
+    assert len({check.name for check in found}) == len(found) == 8
     assert all(check.ok == (not check.remedy) and check.found for check in found)
 
 

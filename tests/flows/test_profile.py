@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from harness.device.blocks import BlocksUnavailable
 from harness.flows import bench as bench_flow
 from harness.flows import inferences, timing
 from harness.flows.bench import Request
-from harness.flows.profile import Profile, profile
+from harness.flows.profile import FunctionShare, LayerShare, Profile, profile
 from harness.report import terminal
 from harness.report.progress import Speaker
 from tests.command import ROOT, assert_failed, harness
@@ -135,3 +136,44 @@ def test_no_emulator(model: Path, tmp_path: Path) -> None:
     result = harness("profile", model, *ON_QEMU, "--json", environment={"PATH": str(tmp_path)})
     assert_failed(result, 3, "arm-none-eabi-gcc")
     assert result.stdout == ""
+
+
+def made_up(**changes: object) -> Profile:
+    figures: dict[str, Any] = {
+        "model": "a\x1b[31m|b", "board": "nano33", "where": "qemu", "optimise": "balanced", "method": "blocks",
+        "clock_hz": 64_000_000, "instructions": 3_000_000_000, "cycles": 4_000_000_000, "cycles_source": "estimated",
+        "latency_ms": 80_625.0, "latency_low_ms": 76_250.0, "latency_high_ms": 88_125.0, "latency_source": "estimated",
+        "layers": tuple(
+            LayerShare(i, "name/" * 40 + "\x1b[2J", "A_CUSTOM_OPERATOR_OF_SOMEBODY", 999_999_999, 1_500_000_000, cycles)
+            for i, cycles in enumerate((3_000_000_000, 1_000_000_000, 0))
+        ),
+        "functions": (FunctionShare("function_" * 20, 3_000_000_000, 4_000_000_000, 1_000_000),), "reason": None,
+    }  # fmt: skip
+    return Profile(**(figures | changes))
+
+
+def test_long_names_and_large_figures_fit() -> None:
+    text = shown(made_up())
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= terminal.WIDTH
+    assert "~4,000,000,000 cycles, ~80625.0 ms (76250.0-88125.0)" in text
+    bars = [line.count("█") for line in text.splitlines() if "A_CUSTOM" in line]
+    assert bars == [16, 5, 0]
+
+
+def test_a_board_measures_layers_alone() -> None:
+    layers = (LayerShare(0, "pool", "MAX_POOL_2D", 0, None, 6400),)
+    text = shown(
+        made_up(
+            where="hardware", method="timer", instructions=None, cycles=6400, cycles_source="measured", latency_ms=0.1,
+            latency_low_ms=0.1, latency_high_ms=0.11, latency_source="measured", layers=layers, functions=None,
+            reason="a board has a counter of cycles and none of blocks",
+        )
+    )  # fmt: skip
+    assert "functions are unknown: a board has a counter of cycles and none of blocks" in text
+    assert "~" not in text
+    assert "100.0 %" in text
+
+
+def test_an_empty_model_is_no_division_by_zero() -> None:
+    assert "0 cycles" in shown(made_up(cycles=0, layers=(), functions=()))

@@ -18,9 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The part of QEMU's plugin API, version 1, that is used here. Distributions do not package qemu-plugin.h. */
+/* The part of QEMU's plugin API that is used here; distributions do not package qemu-plugin.h. It is the same in
+ * version 1 (QEMU to 8.2) and in version 2, the least that QEMU 9 takes. */
 #define EXPORT __attribute__((visibility("default")))
+#ifndef API_VERSION
 #define API_VERSION 1
+#endif
 
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;

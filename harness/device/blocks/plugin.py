@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import resources
@@ -14,31 +15,39 @@ from harness.device.emulators import qemu
 SOURCE = Path(__file__).with_name("plugin.c")
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC")
+API_VERSIONS = (1, 2)
+"""Of QEMU's plugin interface; QEMU 9 takes no plugin of version 1. What plugin.c uses is the same in both."""
 
 
 def find_plugin() -> Path:
     """Return the plugin, ready for this computer's QEMU; compiled if it is not in the cache yet.
 
     Raises:
-        BlocksUnavailable: no compiler for this computer, it fails, or QEMU does not take the plugin (QEMU 9 raised the
-            version of the plugin API; QEMU may be built without plugins).
+        BlocksUnavailable: no compiler for this computer, it fails, or QEMU does not take the plugin: it wants another
+            version of the interface, or was built without plugins.
     """
-    plugin = _compiled()
-    _check_accepted(plugin)
-    return plugin
+    refusals = []
+    for version in API_VERSIONS:
+        plugin = _compiled(version)
+        refusal = _refusal(plugin)
+        if refusal is None:
+            return plugin
+        refusals.append(refusal)
+    raise BlocksUnavailable(f"{qemu.qemu_version()} does not take the plugin: {refusals[0]}")
 
 
-def _compiled() -> Path:
+def _compiled(version: int) -> Path:
     """Return the shared object in the cache, whose name has the hash of all that made it."""
-    digest = hashlib.sha256(SOURCE.read_bytes())
-    digest.update(" ".join((*FLAGS, platform.system(), platform.machine())).encode())
-    plugin = resources.cache() / "plugins" / f"blocks-{digest.hexdigest()[:20]}.so"
+    flags = (*FLAGS, f"-DAPI_VERSION={version}")
+    made_of = " ".join((*flags, platform.system(), platform.machine(), SOURCE.read_text(encoding="utf-8")))
+    name = f"blocks-v{version}-{hashlib.sha256(made_of.encode()).hexdigest()[:20]}.so"
+    plugin = resources.cache() / "plugins" / name
     if not plugin.exists():
-        _compile(plugin)
+        _compile(plugin, flags)
     return plugin
 
 
-def _compile(plugin: Path) -> None:
+def _compile(plugin: Path, flags: Sequence[str]) -> None:
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise BlocksUnavailable(
@@ -49,7 +58,7 @@ def _compile(plugin: Path) -> None:
     with tempfile.TemporaryDirectory(dir=plugin.parent) as work:
         made = Path(work) / plugin.name
         result = subprocess.run(
-            [compiler, *FLAGS, "-o", str(made), str(SOURCE)],
+            [compiler, *flags, "-o", str(made), str(SOURCE)],
             capture_output=True,
             text=True,
             errors="replace",
@@ -60,8 +69,8 @@ def _compile(plugin: Path) -> None:
         made.replace(plugin)
 
 
-def _check_accepted(plugin: Path) -> None:
-    """Start QEMU without a machine, with the plugin, and leave it at once."""
+def _refusal(plugin: Path) -> str | None:
+    """Start QEMU without a machine, with the plugin, and leave it at once; return what it has against the plugin."""
     command = [
         qemu.COMMAND,
         "-M",
@@ -79,8 +88,7 @@ def _check_accepted(plugin: Path) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BlocksUnavailable(f"expected {qemu.COMMAND} to start with a plugin, got: {error}") from error
-    if result.returncode != 0:
-        raise BlocksUnavailable(f"{qemu.qemu_version()} does not take the plugin: {_first_line(result.stderr)}")
+    return None if result.returncode == 0 else _first_line(result.stderr)
 
 
 def _first_line(text: str) -> str:
