@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.compiler.kernels import lower
-from harness.compiler.kernels.armv7em import conv_2d
+from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
@@ -17,6 +17,7 @@ Generator = Callable[[Node], Iterable[Layer]]
 
 ARMV7EM: dict[str, Generator] = {
     "CONV_2D": conv_2d.candidates,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d.candidates,
 }
 GENERATORS: dict[str, dict[str, Generator]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
 

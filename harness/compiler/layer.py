@@ -43,11 +43,13 @@ class Layer:
         outputs: tensor indices.
         constants: weights, biases and tables.
         scratch_bytes: working memory it needs while it runs; None where the kernel takes none.
-        macs: multiply-accumulates, padding counted.
+        macs: multiply-accumulates, padding counted; in a program those of the file's layer.
+        macs_executed: in a program those that are left where dead channels are gone and padding channels there.
         overlaps: input tensor -> distance in bytes, >= 0. Where that input dies with this layer, the (first) output may
             share memory with it, provided offset(output) + distance <= offset(input): 0 is plain in-place. The sizes
             may differ: a 1x1 convolution of 8 to 16 channels over P pixels has distance P * 8, its input lies at the
             end of the output's memory and is eaten as the output grows.
+        in_place: inputs that the output may overwrite at exactly the same offset, and no other; where they die here.
         routines: assembly that the kernel calls; its shape names them.
         estimate: what one inference spends in it; None where nobody knows.
     """
@@ -62,7 +64,9 @@ class Layer:
     constants: tuple[Constant, ...] = ()
     scratch_bytes: int | None = None
     macs: int = 0
+    macs_executed: int = 0
     overlaps: Mapping[int, int] = field(default_factory=dict)
+    in_place: tuple[int, ...] = ()
     routines: tuple[Routine, ...] = ()
     estimate: Cost | None = None
 

@@ -1,0 +1,110 @@
+"""DEPTHWISE_CONV_2D with windows up to 3x3: see depthwise.py, and depthwise_conv_2d_armv7em.h for the bands."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.compiler.kernels.armv7em import depthwise
+from harness.compiler.kernels.armv7em.conv_2d import words
+from harness.compiler.kernels.armv7em.depthwise import TAPS, Axis, Geometry, Plan
+from harness.compiler.kernels.depthwise_conv_2d import Depthwise, read
+from harness.compiler.kernels.node import Node
+from harness.compiler.layer import Layer, int32_constant
+from harness.compiler.routine import NOTHING, Cost, Routine
+
+SCRATCH = 2048
+"""Bytes of scratch up to which a whole plane is widened at once; larger planes are cut into bands of lines."""
+MAX_LINE = 1300
+"""Bytes of a widened line: the third must be reached with an immediate offset."""
+
+
+def candidates(node: Node) -> Iterator[Layer]:
+    """Yield the layer with lines along each axis."""
+    conv = read(node)
+    place = conv.place
+    plain = place["dilation_h"] == place["dilation_w"] == 1 or place["kernel_h"] == place["kernel_w"] == 1
+    if conv.in_c != conv.out_c or not plain or max(place["kernel_h"], place["kernel_w"]) > TAPS:
+        return
+    weights = conv.weights.transpose(2, 0, 1).astype(np.int64)
+    for along_w in (True, False):
+        geometry = _geometry(conv, along_w)
+        if geometry.fast.stride > 2 or geometry.line_bytes > MAX_LINE:
+            continue
+        plan = depthwise.plan(weights if along_w else weights.transpose(0, 2, 1), conv.bias.astype(np.int64), conv.stairs())
+        if plan is not None:
+            yield _layer(conv, geometry, plan, along_w)
+
+
+def _geometry(conv: Depthwise, along_w: bool) -> Geometry:
+    p, c = conv.place, conv.in_c
+    w = Axis(p["in_w"], p["out_w"], p["kernel_w"], p["stride_w"], p["pad_w"], c, c)
+    h = Axis(p["in_h"], p["out_h"], p["kernel_h"], p["stride_h"], p["pad_h"], p["in_w"] * c, p["out_w"] * c)
+    return Geometry(*((w, h) if along_w else (h, w)), conv.input_zero_point)
+
+
+def _layer(conv: Depthwise, geometry: Geometry, plan: Plan, along_w: bool) -> Layer:
+    routine, slow, p = depthwise.routine(geometry, plan), geometry.slow, conv.place
+    band = _band(geometry)
+    scratch = ((band - 1) * slow.stride + TAPS) * geometry.line_bytes
+    whole = band == slow.out
+    same = (p["in_h"], p["in_w"]) == (p["out_h"], p["out_w"])
+    return Layer(
+        index=0,
+        name=conv.name,
+        op="DEPTHWISE_CONV_2D",
+        kernel="depthwise_conv_2d_armv7em",
+        shape={
+            "batches": p["batches"], "channels": conv.in_c,
+            "in_lines": slow.size, "in_step": slow.step, "in_batch": p["in_h"] * p["in_w"] * conv.in_c,
+            "out_lines": slow.out, "out_step": slow.out_step, "out_batch": p["out_h"] * p["out_w"] * conv.in_c,
+            "taps": slow.taps, "stride": slow.stride, "pad": slow.pad, "band": band,
+            "line_bytes": geometry.line_bytes, "line_start": geometry.fast.pad // 2 * 4, "scratch_bytes": scratch,
+            "input_zero_point": conv.input_zero_point, "routine": routine.name,
+        },
+        inputs=(conv.input,),
+        outputs=(conv.output,),
+        constants=(int32_constant("stream", words(plan.stream)),),
+        scratch_bytes=scratch,
+        macs=conv.macs,
+        overlaps={} if not along_w or p["batches"] > 1 else {conv.input: _distance(geometry, band)},
+        in_place=(conv.input,) if whole and same else (),
+        routines=(routine,),
+        estimate=_estimate(conv, geometry, routine, band),
+    )  # fmt: skip
+
+
+def _band(geometry: Geometry) -> int:
+    """Return how many lines of output are made from one filling of the scratch: bands of nearly equal height."""
+    slow = geometry.slow
+    most = max(1, (SCRATCH // geometry.line_bytes - TAPS) // slow.stride + 1)
+    bands = -(-slow.out // most)
+    return -(-slow.out // bands)
+
+
+def _bands(geometry: Geometry, band: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (first line of output, lines of output, lines of input inside the plane) of each band."""
+    slow = geometry.slow
+    for y in range(0, slow.out, band):
+        lines = min(band, slow.out - y)
+        top = y * slow.stride - slow.pad
+        yield y, lines, min(slow.size, top + (lines - 1) * slow.stride + slow.taps) - max(0, top)
+
+
+def _distance(geometry: Geometry, band: int) -> int:
+    """Return how far the input must lie behind the output: a band is read channel by channel until it is done."""
+    slow = geometry.slow
+    return max(
+        (y + lines) * slow.out_step - max(0, y * slow.stride - slow.pad) * slow.step
+        for y, lines, _ in _bands(geometry, band)
+    )
+
+
+def _estimate(conv: Depthwise, geometry: Geometry, routine: Routine, band: int) -> Cost:
+    total, channels, slow = NOTHING, conv.in_c, geometry.slow
+    for _, lines, widened in _bands(geometry, band):
+        times = {"call": 1, "channel": channels, "widen": channels * widened, "line": channels * lines}
+        if "group" in routine.blocks:
+            times["group"] = channels * lines * (geometry.fast.out // depthwise.LOOP)
+        total += routine.cost(**times) + Cost(40, 60)
+    filled = ((band - 1) * slow.stride + TAPS) * geometry.line_bytes
+    return (total + Cost(0.6, 0.9) * filled + Cost(30, 40)) * conv.place["batches"]
