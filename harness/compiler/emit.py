@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness import resources
+from harness.compiler.graph import Graph
 from harness.compiler.layer import Constant, Layer, ShapeValue
 from harness.compiler.program import Program, operands
 from harness.errors import UserError
@@ -107,7 +108,7 @@ def describe(program: Program, *, prefix: str, core: str | None, optimise: str) 
         "flash_weights_bytes": program.flash_weights_bytes,
         "ram_arena_bytes": memory.arena_bytes,
         "macs": program.macs,
-        "macs_executed": program.macs,
+        "macs_executed": program.macs_executed,
         "inputs": [_border(program, index) for index in graph.inputs],
         "outputs": [_border(program, index) for index in graph.outputs],
         "tensors": [
@@ -120,14 +121,21 @@ def describe(program: Program, *, prefix: str, core: str | None, optimise: str) 
         ],
         "layers": [
             {
-                "index": layer.index, "name": layer.name, "op": layer.op, "macs": layer.macs, "kernel": layer.kernel,
-                "tensor": layer.outputs[0],
+                "index": layer.index, "name": layer.name, "op": layer.op, "kernel": layer.kernel,
+                "macs": layer.macs, "macs_executed": layer.macs_executed,
+                "tensor": layer.outputs[0], "channels": _channels(graph, layer),
                 "weights_bytes": sum(c.bytes for c in layer.constants), "scratch_bytes": layer.scratch_bytes or 0,
                 "inputs": [names[t] for t in layer.inputs], "outputs": [names[t] for t in layer.outputs],
             }
             for layer in program.layers
         ],
     }  # fmt: skip
+
+
+def _channels(graph: Graph, layer: Layer) -> list[int] | None:
+    """Return which channel of the file's tensor each channel is that a layer writes, None where all are the file's."""
+    channels = graph.tensors[layer.outputs[0]].channels
+    return None if channels is None else list(channels)
 
 
 def _border(program: Program, index: int) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class Quantization:
 class Tensor:
     """One tensor; `data` is there when it is a constant of the file.
 
-    `name` is what the file says: never to be used unescaped in code, file names or markup.
+    `name` is what the file says: never to be used unescaped in code, file names or markup. `channels` says which
+    channel (last axis) of the file's tensor each channel is, -1 for one that the file does not have; None where they
+    are the file's own.
     """
 
     index: int
@@ -62,6 +64,7 @@ class Tensor:
     dtype: str
     quantization: Quantization | None = None
     data: NDArray[Any] | None = field(default=None, repr=False)
+    channels: tuple[int, ...] | None = None
 
     @property
     def elements(self) -> int:

@@ -11,6 +11,7 @@ from harness.compiler.layer import Constant, Layer
 from harness.compiler.memory import MemoryPlan, plan_memory
 from harness.compiler.passes.drop_reshapes import drop_reshapes
 from harness.compiler.passes.fuse_activations import fuse_activations
+from harness.compiler.passes.reshape_channels import rewrite_channels
 from harness.compiler.tflite import read_model
 from harness.compiler.validate import validate
 from harness.errors import UserError
@@ -43,8 +44,13 @@ class Program:
 
     @property
     def macs(self) -> int:
-        """Return the multiply-accumulates of one inference, padding counted."""
+        """Return the multiply-accumulates of one inference of the file's graph, padding counted."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def macs_executed(self) -> int:
+        """Return those that are left, padding counted: dead channels are gone, padding channels there."""
+        return sum(layer.macs_executed for layer in self.layers)
 
 
 def operands(graph: Graph, layer: Layer) -> list[Constant]:
@@ -62,11 +68,27 @@ def read_program(model: Path) -> Program:
     return make_program(read_model(model))
 
 
-def make_program(graph: Graph) -> Program:
-    """Check, simplify, lower and place a graph."""
+def make_program(graph: Graph, *, channel_multiple: int = 1) -> Program:
+    """Check, simplify, lower and place a graph; `channel_multiple` as `multiple` of `rewrite_channels`."""
     validate(graph)
-    graph, aliases = drop_reshapes(fuse_activations(graph))
+    graph = fuse_activations(graph)
+    macs = file_macs(graph)
+    graph, aliases = drop_reshapes(rewrite_channels(graph, channel_multiple))
     if not graph.operators:
         raise UserError(f"{graph.stem}: the model computes nothing: expected an operator other than RESHAPE")
-    layers = tuple(replace(lower(Node(graph, operator)), index=i) for i, operator in enumerate(graph.operators))
+    layers = tuple(
+        replace(_layer(Node(graph, operator), macs[operator.index]), index=i)
+        for i, operator in enumerate(graph.operators)
+    )
     return Program(graph, layers, aliases, plan_memory(graph, layers, aliases))
+
+
+def file_macs(graph: Graph) -> Mapping[int, int]:
+    """Check every operator, and return its multiply-accumulates, by its index, before any channel leaves."""
+    graph, _ = drop_reshapes(graph)
+    return {operator.index: lower(Node(graph, operator)).macs for operator in graph.operators}
+
+
+def _layer(node: Node, macs: int) -> Layer:
+    layer = lower(node)
+    return replace(layer, macs=macs, macs_executed=layer.macs)
