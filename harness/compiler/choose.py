@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.compiler.kernels import lower
-from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d
+from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d, fully_connected
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
@@ -18,6 +18,7 @@ Generator = Callable[[Node], Iterable[Layer]]
 ARMV7EM: dict[str, Generator] = {
     "CONV_2D": conv_2d.candidates,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d.candidates,
+    "FULLY_CONNECTED": fully_connected.candidates,
 }
 GENERATORS: dict[str, dict[str, Generator]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
 
@@ -48,7 +49,8 @@ def candidates(node: Node, target: Target) -> Iterator[Layer]:
 
 def choose(node: Node, target: Target) -> Layer:
     """Return the best candidate."""
-    return min(candidates(node, target), key=lambda layer: _score(layer, target.objective))
+    allowed = (c for c in candidates(node, target) if not c.transformed or target.objective == "latency")
+    return min(allowed, key=lambda layer: _score(layer, target.objective))
 
 
 def _score(layer: Layer, objective: Objective) -> tuple[float, ...]:

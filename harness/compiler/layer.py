@@ -51,6 +51,7 @@ class Layer:
             end of the output's memory and is eaten as the output grows.
         in_place: inputs that the output may overwrite at exactly the same offset, and no other; where they die here.
         routines: assembly that the kernel calls; its shape names them.
+        transformed: whether its weights are stored wider than int8, or transformed: faster, for more flash.
         estimate: what one inference spends in it; None where nobody knows.
     """
 
@@ -68,6 +69,7 @@ class Layer:
     overlaps: Mapping[int, int] = field(default_factory=dict)
     in_place: tuple[int, ...] = ()
     routines: tuple[Routine, ...] = ()
+    transformed: bool = False
     estimate: Cost | None = None
 
 

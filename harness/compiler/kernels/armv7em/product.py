@@ -302,11 +302,11 @@ def _finish(w: Writer, plan_: Plan, stores: int) -> None:
     for r in (4, 8):
         w(*(f"bfi r{r}, r{r + i}, #{8 * i}, #8" for i in (1, 2, 3)))
     if tail.low > -128:
-        w(*_replicate("r2", tail.low))
+        w(*replicate("r2", tail.low))
         for r in (4, 8):
             w(f"ssub8 r3, r{r}, r2", f"sel r{r}, r{r}, r2")
     if tail.high < 127:
-        w(*_replicate("r2", tail.high))
+        w(*replicate("r2", tail.high))
         for r in (4, 8):
             w(f"ssub8 r3, r2, r{r}", f"sel r{r}, r{r}, r2")
     # Pixel b first: where there is none, both point to pixel a's place.
@@ -318,5 +318,6 @@ def _finish(w: Writer, plan_: Plan, stores: int) -> None:
             w(f"strb r{r}, [{pointer}, #{i}]", *([f"lsr r{r}, r{r}, #8"] if i + 1 < stores else []))
 
 
-def _replicate(register: str, value: int) -> list[str]:
+def replicate(register: str, value: int) -> list[str]:
+    """Return the instruction that sets all four bytes of a register."""
     return [f"mov.w {register}, #{(value & 0xFF) * 0x01010101:#x}"]
