@@ -1,10 +1,11 @@
-"""Which kernel a layer gets: every candidate for the core is made and costed, the objective decides.
+"""Which kernel each layer gets: every candidate for the core is made and costed, the objective decides.
 
-The portable C is always a candidate. A core without generators has no other.
+The portable C is always a candidate, and the only one for a core without generators.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.compiler.kernels import lower
@@ -13,14 +14,25 @@ from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
 Objective = Literal["balanced", "latency", "ram", "flash"]
+OBJECTIVES: tuple[Objective, ...] = ("balanced", "latency", "ram", "flash")
 Generator = Callable[[Node], Iterable[Layer]]
 
-ARMV7EM: dict[str, Generator] = {
+ARMV7EM: Mapping[str, Generator] = {
     "CONV_2D": conv_2d.candidates,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d.candidates,
     "FULLY_CONNECTED": fully_connected.candidates,
 }
-GENERATORS: dict[str, dict[str, Generator]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
+GENERATORS: Mapping[str, Mapping[str, Generator]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
+
+PRICE_OF_A_BYTE: Mapping[Objective, float] = {"latency": 0.0, "balanced": 7e-7, "ram": 7e-7, "flash": 1e9}
+"""What a byte of flash is worth, in parts of the inference's time: in `balanced`, one KiB must save 0.07 %."""
+ROUNDS = 8
+PORTABLE_CODE = 500
+"""Bytes of code of a portable kernel's instance, roughly (gcc 12 -O2, Thumb-2)."""
+GLUE_CODE = 200
+"""Bytes of the C around a routine, roughly."""
+PORTABLE_TIME: Mapping[str, float] = {"CONV_2D": 6.7, "DEPTHWISE_CONV_2D": 15.0, "FULLY_CONNECTED": 6.6}
+"""Cycles plus instructions a product of the portable kernels (gcc 12 -O2)."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +47,96 @@ class Target:
     core: str | None = None
     objective: Objective = "balanced"
 
+    @property
+    def generators(self) -> Mapping[str, Generator]:
+        """Return the generators for the core, by operator."""
+        return GENERATORS.get(self.core or "", {})
+
+    @property
+    def channel_multiple(self) -> int:
+        """Return what channel counts are rounded up to: four where kernels take four channels at a time."""
+        return 4 if self.generators else 1
+
 
 PORTABLE = Target()
 
 
-def candidates(node: Node, target: Target) -> Iterator[Layer]:
-    """Yield every form that a layer can take on a core, the portable one first."""
-    yield lower(node)
-    generate = GENERATORS.get(target.core or "", {}).get(node.operator.op)
-    if generate is not None:
-        yield from generate(node)
+@dataclass(frozen=True)
+class Options:
+    """The candidates of one layer, the portable one first."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def least_time(self) -> float:
+        """Return the time of the fastest."""
+        return min(map(time, self.layers))
 
 
-def choose(node: Node, target: Target) -> Layer:
-    """Return the best candidate."""
-    allowed = (c for c in candidates(node, target) if not c.transformed or target.objective == "latency")
-    return min(allowed, key=lambda layer: _score(layer, target.objective))
+def choose(nodes: Sequence[Node], target: Target) -> list[Layer]:
+    """Choose a kernel for every node.
 
-
-def _score(layer: Layer, objective: Objective) -> tuple[float, ...]:
-    """Return what is to be small, most important first.
-
-    Time is cycles plus instructions: zero-wait-state cycles alone would prefer kernels with more, shorter
-    instructions, each of which has to be fetched from a flash with wait states.
+    Layers that share a routine or an instance pay for it together. So each layer in turn takes what is best beside the
+    others' present choice, until none changes: first the fastest of each, then a few rounds.
     """
-    if layer.estimate is None:
-        return (float("inf"),)
-    return (layer.estimate.cycles + layer.estimate.instructions,)
+    options = [candidates(node, target) for node in nodes]
+    total = sum(each.least_time for each in options) or 1.0
+    price = PRICE_OF_A_BYTE[target.objective]
+    chosen = [min(each.layers, key=time) for each in options]
+    uses = Counter(part for layer in chosen for part in parts(layer))
+    for _ in range(ROUNDS):
+        before = list(chosen)
+        for index, each in enumerate(options):
+            uses.subtract(parts(chosen[index]))
+            paid = {part for part, count in uses.items() if count > 0}
+            chosen[index] = min(
+                each.layers,
+                key=lambda layer: (time(layer) / total + price * new_bytes(layer, paid), layer.scratch_bytes or 0),
+            )
+            uses.update(parts(chosen[index]))
+        if all(a is b for a, b in zip(before, chosen, strict=True)):
+            break
+    return chosen
+
+
+def candidates(node: Node, target: Target) -> Options:
+    """Return every form that a layer may take on a core for an objective."""
+    portable = lower(node)
+    generate = target.generators.get(node.operator.op)
+    made = tuple(generate(node)) if generate else ()
+    allowed = (layer for layer in made if target.objective == "latency" or not layer.transformed)
+    return Options((portable, *allowed))
+
+
+def time(layer: Layer) -> float:
+    """Return what a layer costs: cycles plus instructions.
+
+    Zero-wait-state cycles alone would prefer more, shorter instructions; each has to be fetched from a flash that has
+    wait states.
+    """
+    if layer.estimate is not None:
+        return layer.estimate.cycles + layer.estimate.instructions
+    return PORTABLE_TIME.get(layer.op, 0.0) * layer.macs
+
+
+def new_bytes(layer: Layer, paid: set[str]) -> int:
+    """Return the flash that a layer takes: its constants, and the code that is not there yet."""
+    constants = sum(constant.bytes for constant in layer.constants)
+    routines = sum(routine.code_bytes for routine in layer.routines if routine.name not in paid)
+    instance = 0 if instance_of(layer) in paid else GLUE_CODE if layer.routines else PORTABLE_CODE
+    return constants + routines + instance
+
+
+def parts(layer: Layer) -> set[str]:
+    """Return names for the code that a layer brings."""
+    return {routine.name for routine in layer.routines} | {instance_of(layer)}
+
+
+def instance_of(layer: Layer) -> str:
+    """Return a name for the C function that layers of this kernel and shape share."""
+    return f"{layer.kernel} {layer.shape}"
+
+
+def with_macs(layer: Layer, macs: int) -> Layer:
+    """Return a layer that says how many products the file asked for, and how many are left."""
+    return replace(layer, macs=macs, macs_executed=layer.macs)

@@ -4,27 +4,27 @@
  * The routine multiplies pairs of pixels by all channels (see the comment in the assembly file). Where padding is
  * needed, the rows that one step reads are copied into `strip`, strip_rows x strip_row bytes with the padding around
  * them, which move up as the window moves down; the routine then never meets a border. An input row is in the strip
- * before the output row that may overwrite it is written.
- * Bit-exact with tensorflow/lite/kernels/internal/reference/integer_ops/conv.h; harness proves it for each channel. */
+ * before the output row that may overwrite it is written. `scratch` holds the strip and, behind it, the routine's
+ * frame. Bit-exact with tensorflow/lite/kernels/internal/reference/integer_ops/conv.h; harness proves it for each
+ * channel. */
 #ifndef HARNESS_CONV_2D_ARMV7EM_H
 #define HARNESS_CONV_2D_ARMV7EM_H
 
 #include "copy.h"
 
 /* Pairs of pixels: the step from one to the next, and where the second pixel lies from the first; the same for the
- * output. `second` is 0 where a pixel has no partner. stream_bytes: of weights and constants. */
-#ifndef HARNESS_PRODUCT_RUN
-#define HARNESS_PRODUCT_RUN
+ * output. `second` is 0 where a pixel has no partner. stream_bytes: of weights and constants. rows, groups and skip:
+ * how a window is read (0 where the routine knows). frame_bytes: four for each product of a channel. */
 typedef struct {
-    int32_t pairs, step, second, out_step, out_second, stream_bytes;
+    int32_t pairs, step, second, out_step, out_second, stream_bytes, rows, groups, skip, frame_bytes, column;
 } product_run;
-#endif
 
-typedef void product_routine(const int8_t *in, int8_t *out, const int32_t *stream, const product_run *run);
+typedef void product_routine(const int8_t *in, int8_t *out, const int32_t *stream, const product_run *run,
+                             int8_t *frame);
 
 typedef struct {
     int32_t batches, in_h, in_row, pad_h, pad_row, input_zero_point, stride_h;
-    int32_t strip_rows, strip_row; /* 0 rows: the input is read directly */
+    int32_t strip_rows, strip_row, strip_bytes; /* 0 rows: the input is read directly */
     int32_t out_h, out_row;
     int32_t vertical;              /* a pair is two pixels one below the other: two rows of output a step */
     int32_t single_in, single_out; /* the last pixel of a row of an odd number of them */
@@ -39,15 +39,15 @@ typedef struct {
 /* One step of one group of channels: a row of pairs, and the pixel that is left over; or two rows at once. */
 KERNEL void conv_2d_armv7em_step(const conv_2d_armv7em_shape *s, product_routine *routine, const product_run *pair,
                                  const product_run *single, const int8_t *in, const int32_t *stream, int32_t last,
-                                 int8_t *out) {
+                                 int8_t *frame, int8_t *out) {
     if (s->vertical) {
-        routine(in, out, stream, last ? single : pair);
+        routine(in, out, stream, last ? single : pair, frame);
         return;
     }
     if (pair->pairs)
-        routine(in, out, stream, pair);
+        routine(in, out, stream, pair, frame);
     if (single->pairs)
-        routine(in + s->single_in, out + s->single_out, stream, single);
+        routine(in + s->single_in, out + s->single_out, stream, single, frame);
 }
 
 /* Move the strip so that its first row is input row `top`, which was `down` rows further up before. */
@@ -66,24 +66,26 @@ KERNEL void conv_2d_armv7em_slide(const conv_2d_armv7em_shape *s, const int8_t *
     }
 }
 
-KERNEL void conv_2d_armv7em(const conv_2d_armv7em_shape *s, const int8_t *in, const int32_t *stream, int8_t *strip,
+KERNEL void conv_2d_armv7em(const conv_2d_armv7em_shape *s, const int8_t *in, const int32_t *stream, int8_t *scratch,
                             int8_t *out) {
+    int8_t *const strip = scratch, *const frame = scratch + s->strip_bytes;
     const int32_t lines = 1 + s->vertical;
     for (int32_t b = 0; b < s->batches; b++, in += s->in_h * s->in_row) {
         if (s->strip_rows)
-            memset(strip, s->input_zero_point, (size_t)(s->strip_rows * s->strip_row));
+            memset(strip, s->input_zero_point, (size_t)s->strip_bytes);
         for (int32_t y = 0; y < s->out_h; y += lines) {
             const int8_t *top = in + y * s->stride_h * s->in_row;
             if (s->strip_rows) {
-                conv_2d_armv7em_slide(s, in, y * s->stride_h - s->pad_h, y ? lines * s->stride_h : s->strip_rows, strip);
+                conv_2d_armv7em_slide(s, in, y * s->stride_h - s->pad_h, y ? lines * s->stride_h : s->strip_rows,
+                                      strip);
                 top = strip;
             }
             const int32_t last = y + 1 == s->out_h;
             if (s->whole)
-                conv_2d_armv7em_step(s, s->whole, &s->whole_pair, &s->whole_single, top, stream, last, out);
+                conv_2d_armv7em_step(s, s->whole, &s->whole_pair, &s->whole_single, top, stream, last, frame, out);
             if (s->rest)
                 conv_2d_armv7em_step(s, s->rest, &s->rest_pair, &s->rest_single, top, stream + s->rest_stream, last,
-                                     out + s->rest_channel);
+                                     frame, out + s->rest_channel);
             out += (last ? 1 : lines) * s->out_row;
         }
     }

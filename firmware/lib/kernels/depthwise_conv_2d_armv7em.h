@@ -36,8 +36,8 @@ KERNEL void depthwise_conv_2d_armv7em_clear(const depthwise_conv_2d_armv7em_shap
         memcpy(scratch + i, &pair, 4);
 }
 
-KERNEL void depthwise_conv_2d_armv7em(const depthwise_conv_2d_armv7em_shape *s, const int8_t *in,
-                                      const int32_t *stream, int8_t *scratch, int8_t *out) {
+KERNEL void depthwise_conv_2d_armv7em(const depthwise_conv_2d_armv7em_shape *s, const int8_t *in, const int32_t *stream,
+                                      int8_t *scratch, int8_t *out) {
     for (int32_t b = 0; b < s->batches; b++, in += s->in_batch, out += s->out_batch) {
         for (int32_t y = 0; y < s->out_lines; y += s->band) {
             const int32_t lines = s->out_lines - y < s->band ? s->out_lines - y : s->band;

@@ -1,22 +1,25 @@
 """CONV_2D as pairs of pixels times channels: see product.py, and conv_2d_armv7em.h for the rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product as combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.compiler.kernels.armv7em import product
-from harness.compiler.kernels.armv7em.gather import Step, order, steps, window_runs
-from harness.compiler.kernels.armv7em.product import Loads, Plan
+from harness.compiler.kernels.armv7em.gather import WORD, Geometry, Window, windows
+from harness.compiler.kernels.armv7em.product import Arithmetic, Loads
 from harness.compiler.kernels.conv_2d import Convolution, read
 from harness.compiler.kernels.node import Node
 from harness.compiler.kernels.staircase import Int64s
 from harness.compiler.layer import Layer, ShapeValue, int32_constant
 from harness.compiler.routine import NOTHING, Cost, Routine
 
-UNROLL_LIMIT = 80
-"""Pairs of k in one pass of the inner loop at most: 48 bytes of code each."""
+WHOLE_LIMIT = 80
+"""Pairs of k that may be written out without a loop: 48 bytes of code each."""
+LOOPS = (72, 32, 16, 8, 4, 2, 1)
+"""Pairs of k in one pass of a loop over them, which layers of any depth that it divides share."""
 
 
 @dataclass(frozen=True)
@@ -47,40 +50,73 @@ class Rows:
 
 @dataclass(frozen=True)
 class Part:
-    """Channels that one routine computes: all groups of four, or the rest."""
+    """Channels that one routine computes: all groups of four, or the rest.
 
-    plan: Plan
-    routine: Routine
-    chunks: int
+    Attributes:
+        arithmetic: their constants.
+        stores: how many of each four channels are stored.
+        first: channel.
+    """
+
+    arithmetic: Arithmetic
+    stores: int
+    first: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to write the inner loop."""
+
+    loads: Loads
+    unroll: int
+    looped: bool
 
 
 def candidates(node: Node) -> Iterator[Layer]:
-    """Yield the layer with each kind of loads."""
+    """Yield the layer with each kind of inner loop."""
     conv = read(node)
-    for loads in ("ldrd", "ldr"):
-        layer = _layer(conv, loads)
-        if layer is not None:
-            yield layer
+    rows = _rows(conv)
+    parts = _parts(conv)
+    if parts is None:
+        return
+    for window in _windows(conv, rows):
+        if 4 * window.order.size <= product.FRAME_LIMIT:
+            for choice in _choices(window, shared=all(part.arithmetic.shared for part in parts)):
+                yield _assemble(conv, rows, window, parts, choice)
 
 
-def _layer(conv: Convolution, loads: Loads) -> Layer | None:
-    rows, place = _rows(conv), conv.place
-    dilation = (place["dilation_h"], place["dilation_w"])
-    window = steps(window_runs(place["kernel_h"], place["kernel_w"], conv.in_c, rows.row_bytes, dilation))
-    where, whole, stairs = order(window), conv.out_c - conv.out_c % 4, conv.stairs()
-    if 4 * where.size > product.FRAME_LIMIT:
-        return None
-    parts = []
+def _choices(window: Window, *, shared: bool) -> Iterator[Choice]:
+    pairs = window.order.size // 2
+    kinds: tuple[Loads, ...] = ("ldrd", "ldr") if shared else ("wide",)
+    for loads in kinds:
+        if pairs <= WHOLE_LIMIT or window.gather.kind == "steps":
+            yield Choice(loads, pairs, looped=False)
+    if window.gather.kind != "steps":
+        for loads, unroll in combinations(kinds, LOOPS):
+            if pairs % unroll == 0:
+                yield Choice(loads, unroll, looped=True)
+
+
+def _parts(conv: Convolution) -> list[Part] | None:
+    whole, stairs, parts = conv.out_c - conv.out_c % 4, conv.stairs(), []
     for first, last in ((0, whole), (whole, conv.out_c)):
-        channels, part = slice(first, last), None
-        if first < last:
-            bias = conv.bias[channels].astype(np.int64)
-            plan = product.plan(conv.matrix[channels], bias, stairs.part(channels), where, loads)
-            if plan is None:
-                return None
-            part = _part(conv, rows, window, plan, min(4, last - first))
-        parts.append(part)
-    return _assemble(conv, rows, parts[0], parts[1])
+        if first == last:
+            continue
+        channels = slice(first, last)
+        bias = conv.bias[channels].astype(np.int64)
+        arithmetic = product.arithmetic(conv.matrix[channels], bias, stairs.part(channels))
+        if arithmetic is None:
+            return None
+        parts.append(Part(arithmetic, min(4, last - first), first))
+    return parts
+
+
+def _windows(conv: Convolution, rows: Rows) -> Iterator[Window]:
+    p = conv.place
+    geometry = Geometry(
+        p["kernel_h"], p["kernel_w"], conv.in_c, rows.row_bytes, (p["dilation_h"], p["dilation_w"]), p["stride_w"]
+    )
+    return windows(geometry, neighbours=rows.strip_rows > 0 and not rows.vertical)
 
 
 def _rows(conv: Convolution) -> Rows:
@@ -96,43 +132,38 @@ def _rows(conv: Convolution) -> Rows:
         return Rows(p["batches"], 0, p["in_w"] * conv.in_c, vertical, p["out_h"], p["out_w"])
     width = max(reach_w, p["in_w"] + p["pad_w"]) * conv.in_c
     strip = reach_h + vertical * p["stride_h"]
-    return Rows(p["batches"], strip, -(-width // 4) * 4, vertical, p["out_h"], p["out_w"])
+    return Rows(p["batches"], strip, -(-width // WORD) * WORD, vertical, p["out_h"], p["out_w"])
 
 
-def _part(conv: Convolution, rows: Rows, window: list[Step], plan: Plan, stores: int) -> Part:
+def _assemble(conv: Convolution, rows: Rows, window: Window, parts: list[Part], choice: Choice) -> Layer:
+    depth = 0 if choice.looped else window.order.size
+    routines = [
+        product.routine(window.gather, depth, choice.unroll, choice.loads, part.arithmetic.tail, part.stores)
+        for part in parts
+    ]
+    streams = [product.stream(part.arithmetic, window.order) for part in parts]
+    whole = [i for i, part in enumerate(parts) if part.stores == 4]
+    rest = [i for i, part in enumerate(parts) if part.stores < 4]
+    run = _runs(conv, rows, window)
     p = conv.place
-    pairs = order(window).size // 2
-    unroll = next(u for u in range(min(pairs, UNROLL_LIMIT), 0, -1) if pairs % u == 0)
-    geometry = f"{p['kernel_h']}x{p['kernel_w']}x{conv.in_c}"
-    if p["kernel_h"] > 1:
-        geometry += f"_{rows.row_bytes}"
-    if p["dilation_h"] * p["dilation_w"] > 1:
-        geometry += f"_d{p['dilation_h']}x{p['dilation_w']}"
-    name = f"product_{geometry}_{plan.loads}_{plan.tail.name}" + ("" if stores == 4 else f"_store{stores}")
-    return Part(plan, product.routine(name, window, plan, unroll=unroll, stores=stores), pairs // unroll)
-
-
-def _assemble(conv: Convolution, rows: Rows, whole: Part | None, rest: Part | None) -> Layer:
-    p = conv.place
-    step_in, step_out, pixels = p["stride_w"] * conv.in_c, conv.out_c, rows.out_w
-    below_in, below_out = p["stride_h"] * rows.row_bytes, conv.out_c * pixels
-    # A run: pixels or pairs, the step from one to the next, where its second pixel lies; the same for the output.
-    if rows.vertical:
-        pair, single = (pixels, step_in, below_in, step_out, below_out), (pixels, step_in, 0, step_out, 0)
-        single_at = 0
-    else:
-        pair, single = (pixels // 2, 2 * step_in, step_in, 2 * step_out, step_out), (pixels % 2, 0, 0, 0, 0)
-        single_at = pixels - 1
-    parts = [part for part in (whole, rest) if part]
     shape: dict[str, ShapeValue] = {
         "batches": rows.batches, "in_h": p["in_h"], "in_row": p["in_w"] * conv.in_c, "pad_h": p["pad_h"],
         "pad_row": p["pad_w"] * conv.in_c, "input_zero_point": conv.input_zero_point, "stride_h": p["stride_h"],
-        "strip_rows": rows.strip_rows, "strip_row": rows.row_bytes,
-        "out_h": rows.out_h, "out_row": below_out, "vertical": int(rows.vertical),
-        "single_in": single_at * step_in, "single_out": single_at * step_out,
-        **_uses("whole", whole, 0, 0, pair, single),
-        **_uses("rest", rest, conv.out_c // 4 * 4, whole.plan.stream.size if whole else 0, pair, single),
+        "strip_rows": rows.strip_rows, "strip_row": rows.row_bytes, "strip_bytes": _strip(conv, rows, window),
+        "out_h": rows.out_h, "out_row": conv.out_c * rows.out_w, "vertical": int(rows.vertical),
+        "single_in": 0 if rows.vertical else (rows.out_w - 1) * p["stride_w"] * conv.in_c,
+        "single_out": 0 if rows.vertical else (rows.out_w - 1) * conv.out_c,
     }  # fmt: skip
+    for name, which in (("whole", whole), ("rest", rest)):
+        index = which[0] if which else None
+        words_ = 0 if index is None else streams[index].size
+        shape |= {
+            name: "0" if index is None else routines[index].name,
+            f"{name}_channel": 0 if index is None else parts[index].first,
+            f"{name}_stream": streams[0].size if index == 1 else 0,
+            f"{name}_pair": run("pair", 4 * words_),
+            f"{name}_single": run("single", 4 * words_),
+        }
     eaten = rows.strip_rows > 0 or len(parts) == 1
     return Layer(
         index=0,
@@ -142,28 +173,46 @@ def _assemble(conv: Convolution, rows: Rows, whole: Part | None, rest: Part | No
         shape=shape,
         inputs=(conv.input,),
         outputs=(conv.output,),
-        constants=(int32_constant("stream", words(np.concatenate([part.plan.stream for part in parts]))),),
-        scratch_bytes=rows.strip_rows * rows.row_bytes,
+        constants=(int32_constant("stream", words(np.concatenate(streams))),),
+        scratch_bytes=_strip(conv, rows, window) + 4 * window.order.size,
         macs=conv.macs,
         overlaps={conv.input: _distance(conv, rows)} if eaten else {},
-        routines=tuple(part.routine for part in parts),
-        estimate=_estimate(rows, parts),
+        routines=tuple(routines),
+        estimate=_estimate(conv, rows, window, choice, list(zip(parts, routines, strict=True))),
     )
 
 
-def _uses(
-    name: str, part: Part | None, channel: int, stream: int, pair: tuple[int, ...], single: tuple[int, ...]
-) -> dict[str, ShapeValue]:
-    """Return the fields that say what to call for some channels, and where their outputs and their stream begin."""
-    fields = ("pairs", "step", "second", "out_step", "out_second")
-    size = 4 * part.plan.stream.size if part else 0
-    return {
-        name: part.routine.name if part else "0",
-        f"{name}_channel": channel,
-        f"{name}_stream": stream,
-        f"{name}_pair": {**dict(zip(fields, pair, strict=True)), "stream_bytes": size},
-        f"{name}_single": {**dict(zip(fields, single, strict=True)), "stream_bytes": size},
-    }
+def _strip(conv: Convolution, rows: Rows, window: Window) -> int:
+    """Return the bytes of the strip; a column more where a second pixel may be read that is not there."""
+    slack = conv.in_c if window.gather.kind == "columns" else 0
+    return -(-(rows.strip_rows * rows.row_bytes + slack) // 4) * 4 if rows.strip_rows else 0
+
+
+def _runs(conv: Convolution, rows: Rows, window: Window) -> Callable[[str, int], dict[str, int]]:
+    """Return what makes a product_run: of pairs, or of pixels without a partner."""
+    p = conv.place
+    step_in, step_out, pixels = p["stride_w"] * conv.in_c, conv.out_c, rows.out_w
+    if rows.vertical:
+        below_in, below_out = p["stride_h"] * rows.row_bytes, conv.out_c * pixels
+        steps = {"pair": (pixels, step_in, below_in, step_out, below_out), "single": (pixels, step_in, 0, step_out, 0)}
+    else:
+        steps = {
+            "pair": (pixels // 2, 2 * step_in, step_in, 2 * step_out, step_out),
+            "single": (pixels % 2, 0, 0, 0, 0),
+        }
+
+    def run(which: str, stream_bytes: int) -> dict[str, int]:
+        fields = dict(zip(("pairs", "step", "second", "out_step", "out_second"), steps[which], strict=True))
+        told = {"rows": window.rows, "groups": window.groups, "skip": window.skip}
+        return {
+            **fields,
+            "stream_bytes": stream_bytes,
+            **told,
+            "frame_bytes": 4 * window.order.size,
+            "column": window.column,
+        }
+
+    return run
 
 
 def words(values: Int64s) -> NDArray[np.int32]:
@@ -189,17 +238,20 @@ def _distance(conv: Convolution, rows: Rows) -> int:
     return max(0, worst, worst + (p["batches"] - 1) * (p["out_h"] * out_row - p["in_h"] * in_row))
 
 
-def _estimate(rows: Rows, parts: list[Part]) -> Cost:
+def _estimate(conv: Convolution, rows: Rows, window: Window, choice: Choice, parts: list[tuple[Part, Routine]]) -> Cost:
     """Add up the routines' blocks and the C around them (compiled by gcc 12 -O2)."""
     steps_down = -(-rows.out_h // rows.lines)
-    per_step = 1 if rows.vertical else min(1, rows.out_w // 2) + rows.out_w % 2
+    calls = 1 if rows.vertical else min(1, rows.out_w // 2) + rows.out_w % 2
     pairs = rows.out_w if rows.vertical else -(-rows.out_w // 2)
     total = NOTHING
-    for part in parts:
-        times = {"call": per_step, "pair": pairs, "tile": pairs * part.plan.tiles}
-        if part.chunks > 1:
-            times["chunk"] = pairs * part.plan.tiles * part.chunks
-        total += part.routine.cost(**times) + Cost(12, 20) * per_step
+    for part, routine in parts:
+        tiles = pairs * part.arithmetic.tiles
+        times = {"call": calls, "pair": pairs, "tile": tiles}
+        if choice.looped:
+            times["chunk"] = tiles * (window.order.size // 2 // choice.unroll)
+        if window.rows:
+            times |= {"row": pairs * window.rows, "group": pairs * window.rows * window.groups}
+        total += routine.cost(**times) + Cost(12, 20) * calls
     total = total * steps_down + Cost(30, 40)
     if rows.strip_rows:
         strip = rows.strip_rows * rows.row_bytes

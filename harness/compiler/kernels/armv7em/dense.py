@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from harness.compiler.kernels.armv7em.assembly import Writer
-from harness.compiler.kernels.armv7em.product import LANE, Tail, replicate
+from harness.compiler.kernels.armv7em.product import LANE, Tail, clamp, pack, saturate, weave
 from harness.compiler.kernels.armv7em.requantize import MAX_SHIFT, Constants, fit
 from harness.compiler.kernels.staircase import Int64s, Staircase
 from harness.compiler.routine import Routine
@@ -54,7 +54,9 @@ class Plan:
     bias: Int64s
 
 
-def plan(matrix: Int64s, bias: Int64s, stairs: Staircase, *, shared: bool, weights: Weights) -> Plan | None:
+def plan(
+    matrix: Int64s, bias: Int64s, stairs: Staircase, *, shared: bool, weights: Weights, shift: int = MAX_SHIFT
+) -> Plan | None:
     """Choose the constants of a layer.
 
     Args:
@@ -63,6 +65,7 @@ def plan(matrix: Int64s, bias: Int64s, stairs: Staircase, *, shared: bool, weigh
         stairs: the outputs wanted.
         shared: whether all channels have one multiplier.
         weights: "int8" or "int16".
+        shift: the largest N wanted: layers with the same can share a routine.
 
     Returns:
         The plan; None where even the exact form cannot do it.
@@ -73,7 +76,7 @@ def plan(matrix: Int64s, bias: Int64s, stairs: Staircase, *, shared: bool, weigh
     if weights == "int8" and (reach >= 2**23 - 2**16 or np.any(matrix[0::2] + LANE * matrix[1::2] < -(2**15))):
         weights = "wide"
     odd_bits = 8 if weights == "int8" else 0
-    used = int(stairs.shifts[stairs.multipliers > 0].min(initial=MAX_SHIFT + 1))
+    used = min(shift + 1, int(stairs.shifts[stairs.multipliers > 0].min(initial=MAX_SHIFT + 1)))
     lanes = [_fit_lane(stairs.part(slice(lane, None, 2)), used, bits, shared) for lane, bits in ((0, 0), (1, odd_bits))]
     even, odd = lanes
     if even is None or odd is None:
@@ -82,7 +85,7 @@ def plan(matrix: Int64s, bias: Int64s, stairs: Staircase, *, shared: bool, weigh
         return Plan(weights, shared, tail, exact, stairs, bias)
     tail = Tail(False, even.shift, odd.shift, stairs.low, stairs.high)
     both = Constants(
-        even.shift, _weave(even.multiplier, odd.multiplier), _weave(even.addend, odd.addend), _weave(even.bias, odd.bias)
+        even.shift, weave(even.multiplier, odd.multiplier), weave(even.addend, odd.addend), weave(even.bias, odd.bias)
     )
     return Plan(weights, shared, tail, both, stairs, bias)
 
@@ -92,18 +95,12 @@ def _fit_lane(stairs: Staircase, least: int, bits: int, shared: bool) -> Constan
     channels, shift = stairs.multipliers.size, min(MAX_SHIFT, least - 1 + bits)
     if not shared:
         return fit(stairs, np.full(channels, bits), shift)
-    one = replace(
-        stairs.part(slice(0, 1)), least=stairs.least.min(keepdims=True), most=stairs.most.max(keepdims=True)
-    )
+    one = replace(stairs.part(slice(0, 1)), least=stairs.least.min(keepdims=True), most=stairs.most.max(keepdims=True))
     fitted = fit(one, np.full(1, bits), shift)
     if fitted is None:
         return None
     repeat = lambda values: np.repeat(values, channels)  # noqa: E731
     return Constants(fitted.shift, repeat(fitted.multiplier), repeat(fitted.addend), repeat(fitted.bias))
-
-
-def _weave(even: Int64s, odd: Int64s) -> Int64s:
-    return np.stack([even, odd], axis=1).ravel()
 
 
 def head(plan_: Plan) -> Int64s:
@@ -134,7 +131,7 @@ def _first_sums(plan_: Plan, part: slice) -> Int64s:
     if plan_.weights != "int8":
         return bias + d
     even = bias[0::2] + d[0::2]
-    return _weave(even, even + LANE * bias[1::2] + d[1::2])
+    return weave(even, even + LANE * bias[1::2] + d[1::2])
 
 
 def _weights(w: Int64s, kind: Weights) -> Int64s:
@@ -256,21 +253,16 @@ def _finish(w: Writer, plan_: Plan, group: int, stores: int) -> None:
                 w(double.format(f"r{r}"), f"add r12, {addend}, r{r}, asr #31", f"smmlar r{r}, r{r}, {m}, r12")
         else:
             w(f"smmlar r{c}, r{c}, r0, r1", f"smmlar r{c + 1}, r{c + 1}, r2, r3")
-            for r, shift in ((c, tail.shift), (c + 1, tail.odd_shift)):
-                w(f"ssat r{r}, #8, r{r}" + (f", asr #{shift}" if shift else ""))
+            w(saturate(c, tail.shift), saturate(c + 1, tail.odd_shift))
     if tail.exact:
         if plan_.shared:
             w("vmov r0, s8")
         for r in range(4, 4 + group):
-            w(*([] if plan_.shared else ["ldr r0, [lr], #4"]), f"asr r{r}, r{r}, r0", f"ssat r{r}, #8, r{r}")
-    firsts = range(4, 4 + group, 4)
+            w(*([] if plan_.shared else ["ldr r0, [lr], #4"]), f"asr r{r}, r{r}, r0", saturate(r, 0))
+    firsts = tuple(range(4, 4 + group, 4))
     for r in firsts:
-        w(*(f"bfi r{r}, r{r + i}, #{8 * i}, #8" for i in (1, 2, 3)))
-    for limit, above in ((tail.low, True), (tail.high, False)):
-        if limit != (-128 if above else 127):
-            w(*replicate("r2", limit))
-            for r in firsts:
-                w(f"ssub8 r3, r{r}, r2" if above else f"ssub8 r3, r2, r{r}", f"sel r{r}, r{r}, r2")
+        w(*pack(r))
+    w(*clamp(firsts, tail.low, tail.high))
     w("vmov r12, s1")
     if stores == group:
         w(*(f"str r{r}, [r12], #4" for r in firsts))

@@ -30,7 +30,9 @@ def candidates(node: Node) -> Iterator[Layer]:
         geometry = _geometry(conv, along_w)
         if geometry.fast.stride > 2 or geometry.line_bytes > MAX_LINE:
             continue
-        plan = depthwise.plan(weights if along_w else weights.transpose(0, 2, 1), conv.bias.astype(np.int64), conv.stairs())
+        plan = depthwise.plan(
+            weights if along_w else weights.transpose(0, 2, 1), conv.bias.astype(np.int64), conv.stairs()
+        )
         if plan is not None:
             yield _layer(conv, geometry, plan, along_w)
 

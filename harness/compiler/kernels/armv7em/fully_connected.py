@@ -2,41 +2,50 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from harness.compiler.kernels.armv7em import dense
 from harness.compiler.kernels.armv7em.conv_2d import words
-from harness.compiler.kernels.armv7em.dense import STEPS, Plan, Weights
+from harness.compiler.kernels.armv7em.dense import STEPS, Weights
+from harness.compiler.kernels.armv7em.requantize import MAX_SHIFT
 from harness.compiler.kernels.fully_connected import Dense, read
 from harness.compiler.kernels.node import Node
 from harness.compiler.kernels.staircase import Int64s, Staircase
 from harness.compiler.layer import Layer, ShapeValue, int32_constant
 from harness.compiler.routine import NOTHING, Cost, Routine
 
-MAX_GROUPS = ("eight", "four", "rest")
+SHIFTS = (MAX_SHIFT, 5, 3, 1)
+"""Shifts to try: the finest, and some that layers of different scales have in common."""
 
 
 def candidates(node: Node) -> Iterator[Layer]:
     """Yield the layer with int8 weights, and with weights widened to int16."""
     layer = read(node)
-    for weights in ("int8", "int16"):
-        found = _layer(layer, weights)
+    for weights, shift in product(("int8", "int16"), SHIFTS):
+        found = _layer(layer, weights, shift)
         if found is not None:
             yield found
 
 
-def _layer(layer: Dense, weights: Weights) -> Layer | None:
+def _layer(layer: Dense, weights: Weights, shift: int) -> Layer | None:
     channels, depth = layer.matrix.shape
     padding = -channels % 4
     matrix = np.pad(layer.matrix, ((0, padding), (0, 0))).astype(np.int64)
     bias = np.pad(layer.bias, (0, padding)).astype(np.int64)
-    plan = dense.plan(matrix, bias, _padded(layer.stairs(), padding), shared=len(layer.pairs) == 1, weights=weights)
+    plan = dense.plan(
+        matrix, bias, _padded(layer.stairs(), padding), shared=len(layer.pairs) == 1, weights=weights, shift=shift
+    )
     if plan is None:
         return None
     eights = channels // 8 * 8 if plan.weights != "int16" else 0
     fours = channels // 4 * 4
-    parts = [part for part in ((8, 0, eights, 8), (4, eights, fours, 4), (4, fours, fours + 4, channels % 4)) if part[1] < part[2]]
+    parts = [
+        part
+        for part in ((8, 0, eights, 8), (4, eights, fours, 4), (4, fours, fours + 4, channels % 4))
+        if part[1] < part[2]
+    ]
     parts = [part for part in parts if part[3]]
     streams, routines, shape = [dense.head(plan)], [], dict[str, ShapeValue]()
     total, at = NOTHING, 0
@@ -45,7 +54,12 @@ def _layer(layer: Dense, weights: Weights) -> Layer | None:
     loop_bytes = looped * STEPS[plan.weights] * size * (2 if plan.weights == "int16" else 1)
     for name, part in zip(("first", "second", "third"), [*parts, None, None, None], strict=False):
         if part is None:
-            shape |= {name: "0", f"{name}_channel": 0, f"{name}_stream": 0, f"{name}_run": {"groups": 0, "loop_bytes": 0}}
+            shape |= {
+                name: "0",
+                f"{name}_channel": 0,
+                f"{name}_stream": 0,
+                f"{name}_run": {"groups": 0, "loop_bytes": 0},
+            }
             continue
         group, start, stop, stores = part
         routine = dense.routine(plan, depth, group, stores)
