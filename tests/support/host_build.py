@@ -19,13 +19,18 @@ FLAGS = (
 # One function a model, so that several headers with the same structures under other prefixes fit in one program. The
 # inputs are copied at each inference because an inference may overwrite them.
 _RUN = r"""
-static int run_@(void) {
+static int run_@(int trace) {
     int inputs, outputs;
     @_init();
     const @_tensor *t = @_tensors(&inputs, &outputs);
     for (;;) {
         for (int i = 0; i < inputs; i++)
             if (fread(t[i].data, 1, t[i].bytes, stdin) != t[i].bytes) return 0;
+        for (unsigned i = 0; trace && i < sizeof @_layers / sizeof *@_layers; i++) {
+            @_layers[i]();
+            fwrite(@_layer_outputs[i].data, 1, @_layer_outputs[i].bytes, stdout);
+        }
+        if (trace) continue;
         @_invoke();
         for (int i = inputs; i < inputs + outputs; i++)
             if (fwrite(t[i].data, 1, t[i].bytes, stdout) != t[i].bytes) return 1;
@@ -55,18 +60,28 @@ class HostProgram:
             AssertionError: the program died; the message holds what the sanitisers said.
         """
         description = self.descriptions[prefix]
-        rows = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in inputs]
-        process = subprocess.run(
-            [self.binary, prefix], input=np.hstack(rows).tobytes(), capture_output=True, timeout=120
-        )
-        assert process.returncode == 0, process.stderr.decode(errors="replace")[:4000]
-        raw = np.frombuffer(process.stdout, np.uint8).reshape(len(rows[0]), -1)
+        raw = self._run([prefix], inputs)
         ends = np.cumsum([output["bytes"] for output in description["outputs"]])
         parts = np.split(raw, ends[:-1], axis=1)
         return [
             np.ascontiguousarray(part).view(output["type"]).reshape(len(part), *output["shape"])
             for part, output in zip(parts, description["outputs"], strict=True)
         ]
+
+    def trace(self, prefix: str, inputs: Sequence[np.ndarray]) -> list[list[bytes]]:
+        """Return what each layer wrote, for each sample of a batch; see `run`."""
+        sizes = {tensor["index"]: tensor["bytes"] for tensor in self.descriptions[prefix]["tensors"]}
+        ends = np.cumsum([sizes[layer["tensor"]] for layer in self.descriptions[prefix]["layers"]])
+        rows = self._run([prefix, "trace"], inputs)
+        return [[part.tobytes() for part in np.split(row, ends[:-1])] for row in rows]
+
+    def _run(self, arguments: Sequence[str], inputs: Sequence[np.ndarray]) -> np.ndarray:
+        rows = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in inputs]
+        process = subprocess.run(
+            [self.binary, *arguments], input=np.hstack(rows).tobytes(), capture_output=True, timeout=120
+        )
+        assert process.returncode == 0, process.stderr.decode(errors="replace")[:4000]
+        return np.frombuffer(process.stdout, np.uint8).reshape(len(rows[0]), -1)
 
 
 def build(folder: Path, descriptions: Mapping[str, Mapping[str, Any]], flags: Sequence[str] = FLAGS) -> HostProgram:
@@ -77,9 +92,9 @@ def build(folder: Path, descriptions: Mapping[str, Mapping[str, Any]], flags: Se
     """
     prefixes = list(descriptions)
     headers = "".join(f'#include "{prefix}.h"\n' for prefix in prefixes)
-    choices = "".join(f'    if (!strcmp(argv[1], "{prefix}")) return run_{prefix}();\n' for prefix in prefixes)
+    choices = "".join(f'    if (!strcmp(argv[1], "{prefix}")) return run_{prefix}(argc > 2);\n' for prefix in prefixes)
     runs = "".join(_RUN.replace("@", prefix) for prefix in prefixes)
-    main = f"int main(int argc, char **argv) {{\n    if (argc != 2) return 2;\n{choices}    return 2;\n}}\n"
+    main = f"int main(int argc, char **argv) {{\n    if (argc < 2) return 2;\n{choices}    return 2;\n}}\n"
     (folder / "host.c").write_text(f"{headers}#include <stdio.h>\n#include <string.h>\n{runs}{main}")
     sources = ["host.c", *(f"{prefix}.c" for prefix in prefixes)]
     process = subprocess.run(["cc", *flags, *sources, "-o", "host"], cwd=folder, capture_output=True, text=True)
