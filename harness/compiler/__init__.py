@@ -8,7 +8,7 @@ from harness.compiler.choose import Objective, Target
 from harness.compiler.emit import emit
 from harness.compiler.program import Program, read_program
 
-__all__ = ["Compiled", "Program", "compile_model", "compile_program", "read_program"]
+__all__ = ["Compiled", "Objective", "Program", "Target", "compile_model", "compile_program", "read_program"]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ The portable C is always a candidate, and the only one for a core without genera
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from harness.compiler.kernels import lower
 from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d, fully_connected
 from harness.compiler.kernels.node import Node
-from harness.compiler.layer import Layer
+from harness.compiler.layer import Layer, ShapeValue
 
 Objective = Literal["balanced", "latency", "ram", "flash"]
 OBJECTIVES: tuple[Objective, ...] = ("balanced", "latency", "ram", "flash")
@@ -27,7 +28,7 @@ GENERATORS: Mapping[str, Mapping[str, Generator]] = {"m4f": ARMV7EM, "m7": ARMV7
 PRICE_OF_A_BYTE: Mapping[Objective, float] = {"latency": 0.0, "balanced": 7e-7, "ram": 7e-7, "flash": 1e9}
 """What a byte of flash is worth, in parts of the inference's time: in `balanced`, one KiB must save 0.07 %."""
 ROUNDS = 8
-PORTABLE_CODE = 500
+PORTABLE_CODE = 600
 """Bytes of code of a portable kernel's instance, roughly (gcc 12 -O2, Thumb-2)."""
 GLUE_CODE = 200
 """Bytes of the C around a routine, roughly."""
@@ -53,9 +54,14 @@ class Target:
         return GENERATORS.get(self.core or "", {})
 
     @property
+    def shared(self) -> bool:
+        """Tell whether layers of all shapes share one C function, told its shape, instead of one folded in for each."""
+        return self.objective == "flash"
+
+    @property
     def channel_multiple(self) -> int:
         """Return what channel counts are rounded up to: four where kernels take four channels at a time."""
-        return 4 if self.generators else 1
+        return 4 if self.generators and not self.shared else 1
 
 
 PORTABLE = Target()
@@ -83,20 +89,22 @@ def choose(nodes: Sequence[Node], target: Target) -> list[Layer]:
     total = sum(each.least_time for each in options) or 1.0
     price = PRICE_OF_A_BYTE[target.objective]
     chosen = [min(each.layers, key=time) for each in options]
-    uses = Counter(part for layer in chosen for part in parts(layer))
+    uses = Counter(part for layer in chosen for part in parts(layer, target.shared))
     for _ in range(ROUNDS):
         before = list(chosen)
         for index, each in enumerate(options):
-            uses.subtract(parts(chosen[index]))
+            uses.subtract(parts(chosen[index], target.shared))
             paid = {part for part, count in uses.items() if count > 0}
-            chosen[index] = min(
-                each.layers,
-                key=lambda layer: (time(layer) / total + price * new_bytes(layer, paid), layer.scratch_bytes or 0),
-            )
-            uses.update(parts(chosen[index]))
+            score = partial(_score, total=total, price=price, paid=paid, shared=target.shared)
+            chosen[index] = min(each.layers, key=score)
+            uses.update(parts(chosen[index], target.shared))
         if all(a is b for a, b in zip(before, chosen, strict=True)):
             break
     return chosen
+
+
+def _score(layer: Layer, total: float, price: float, paid: set[str], shared: bool) -> tuple[float, int]:
+    return time(layer) / total + price * new_bytes(layer, paid, shared), layer.scratch_bytes or 0
 
 
 def candidates(node: Node, target: Target) -> Options:
@@ -119,22 +127,28 @@ def time(layer: Layer) -> float:
     return PORTABLE_TIME.get(layer.op, 0.0) * layer.macs
 
 
-def new_bytes(layer: Layer, paid: set[str]) -> int:
-    """Return the flash that a layer takes: its constants, and the code that is not there yet."""
+def new_bytes(layer: Layer, paid: set[str], shared: bool) -> int:
+    """Return the flash that a layer takes: its constants, its shape, and the code that is not there yet."""
     constants = sum(constant.bytes for constant in layer.constants)
     routines = sum(routine.code_bytes for routine in layer.routines if routine.name not in paid)
-    instance = 0 if instance_of(layer) in paid else GLUE_CODE if layer.routines else PORTABLE_CODE
-    return constants + routines + instance
+    code = GLUE_CODE if layer.routines else PORTABLE_CODE
+    instance = 0 if instance_of(layer, shared) in paid else code
+    return constants + routines + instance + (shape_bytes(layer.shape) if shared or layer.routines else 0)
 
 
-def parts(layer: Layer) -> set[str]:
+def shape_bytes(shape: Mapping[str, ShapeValue]) -> int:
+    """Return the size of a shape structure: four bytes a number."""
+    return sum(shape_bytes(value) if isinstance(value, Mapping) else 4 for value in shape.values())
+
+
+def parts(layer: Layer, shared: bool) -> set[str]:
     """Return names for the code that a layer brings."""
-    return {routine.name for routine in layer.routines} | {instance_of(layer)}
+    return {routine.name for routine in layer.routines} | {instance_of(layer, shared)}
 
 
-def instance_of(layer: Layer) -> str:
-    """Return a name for the C function that layers of this kernel and shape share."""
-    return f"{layer.kernel} {layer.shape}"
+def instance_of(layer: Layer, shared: bool) -> str:
+    """Return a name for the C function that layers of this kernel share, of any shape or of this one."""
+    return layer.kernel if shared else f"{layer.kernel} {layer.shape}"
 
 
 def with_macs(layer: Layer, macs: int) -> Layer:

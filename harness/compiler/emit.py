@@ -28,11 +28,18 @@ _LINE = 116
 
 @dataclass(frozen=True)
 class Instance:
-    """One C function for all layers that call the same kernel with the same shape."""
+    """One C function for all layers that call the same kernel: with the same shape, or, shared, with any.
+
+    Attributes:
+        name: of the function.
+        kernel: that it calls.
+        shape: the only one, which the C compiler then folds into the code; None where the caller passes it.
+        parameters: C type and name of each.
+    """
 
     name: str
     kernel: str
-    shape: Mapping[str, ShapeValue]
+    shape: Mapping[str, ShapeValue] | None
     parameters: tuple[tuple[str, str], ...]  # C type and name
 
 
@@ -61,13 +68,15 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,31}", prefix):
         raise UserError(f"expected a prefix of lower-case letters, digits and underscores, got {prefix!r}")
     names = _constant_names(program)
-    instances = _instances(program)
-    calls = [_call(program, layer, instances, names) for layer in program.layers]
+    shared = optimise == "flash"
+    instances = _instances(program, shared=shared)
+    calls = [_call(program, layer, instances, names, shared=shared) for layer in program.layers]
     routines = list({routine.name: routine for layer in program.layers for routine in layer.routines}.values())
     description = describe(program, prefix=prefix, core=core, optimise=optimise)
     kernels = sorted({layer.kernel for layer in program.layers})
     context: dict[str, Any] = {
         "prefix": prefix,
+        "shared": shared,
         "program": program,
         "constants": _distinct(program, names),
         "instances": list(instances.values()),
@@ -163,26 +172,31 @@ def _distinct(program: Program, names: Mapping[bytes, str]) -> list[tuple[str, C
     return list({names[_key(constant)]: constant for constant in program.constants()}.items())
 
 
-def _instance_key(layer: Layer, arguments: int) -> tuple[Any, ...]:
-    return (layer.kernel, arguments, json.dumps(layer.shape))
+def _instance_key(layer: Layer, arguments: int, *, shared: bool) -> tuple[Any, ...]:
+    return (layer.kernel, arguments, None if shared else json.dumps(layer.shape))
 
 
-def _instances(program: Program) -> dict[tuple[Any, ...], Instance]:
+def _instances(program: Program, *, shared: bool) -> dict[tuple[Any, ...], Instance]:
     instances: dict[tuple[Any, ...], Instance] = {}
     for layer in program.layers:
         parameters = [("const int8_t *", f"in{i}") for i in range(len(layer.inputs))]
         parameters += [(f"const {c.ctype} *", c.role) for c in layer.constants]
         parameters += [("int8_t *", "scratch")] if layer.scratch_bytes is not None else []
         parameters += [("int8_t *", f"out{i}") for i in range(len(layer.outputs))]
-        key = _instance_key(layer, len(parameters))
+        key = _instance_key(layer, len(parameters), shared=shared)
         name = f"{layer.kernel}_{len(instances)}"
-        instances.setdefault(key, Instance(name, layer.kernel, layer.shape, tuple(parameters)))
+        instances.setdefault(key, Instance(name, layer.kernel, None if shared else layer.shape, tuple(parameters)))
     return instances
 
 
 def _call(
-    program: Program, layer: Layer, instances: Mapping[tuple[Any, ...], Instance], names: Mapping[bytes, str]
-) -> Call:
+    program: Program,
+    layer: Layer,
+    instances: Mapping[tuple[Any, ...], Instance],
+    names: Mapping[bytes, str],
+    *,
+    shared: bool,
+) -> Call:  # fmt: skip
     graph, memory = program.graph, program.memory
     constant_operands = iter(operands(graph, layer))
     arguments = [
@@ -195,7 +209,7 @@ def _call(
     if layer.scratch_bytes is not None:
         arguments.append(f"ARENA({memory.scratch_offset(layer.index)})" if layer.scratch_bytes else "0")
     arguments += [f"ARENA({memory.tensor_offset(index)})" for index in layer.outputs]
-    return Call(layer, instances[_instance_key(layer, len(arguments))].name, tuple(arguments))
+    return Call(layer, instances[_instance_key(layer, len(arguments), shared=shared)].name, tuple(arguments))
 
 
 def _copy_headers(kernels: Iterable[str], target: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compiler import Compiled, compile_model
+from harness.compiler import Compiled, Objective, compile_model
 from harness.device.boards import Board, find_board
 from harness.device.build import Build, build, compiler_version
 from harness.device.runner import open_device
@@ -43,7 +43,7 @@ class Request:
     task: str | None
     data: str | None
     samples: int
-    optimise: str
+    optimise: Objective
     out: Path | None
 
 

@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from harness.compiler import Objective
 from harness.errors import UserError
 from harness.flows.models import find_model
 
 CORES = ("m0plus", "m3", "m4f", "m7", "m33", "m55")
 
 
-def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise: str) -> dict[str, Any]:
+def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise: Objective) -> dict[str, Any]:
     """Write the C folder of a model and return the content of its model.json.
 
     Args:

@@ -18,8 +18,9 @@
 #define KERNEL static inline
 #endif
 
-/* Unroll the loop that follows: a loop of two loads and a multiply spends a third of its time on counting. */
-#if defined(__GNUC__) && !defined(__clang__)
+/* Unroll the loop that follows: a loop of two loads and a multiply spends a third of its time on counting. With
+ * KERNEL_SMALL, code size comes first. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(KERNEL_SMALL)
 #define KERNEL_UNROLL _Pragma("GCC unroll 4")
 #else
 #define KERNEL_UNROLL

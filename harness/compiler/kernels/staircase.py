@@ -109,4 +109,5 @@ def steps(q: Int64s, n: Int64s) -> Int64s:
 
 
 def ceil_div(a: Int64s, b: Int64s) -> Int64s:
+    """Return a / b, rounded up."""
     return -((-a) // b)

@@ -41,7 +41,7 @@ class Writer:
 
     @contextmanager
     def loop(self, name: str, *ending: str) -> Iterator[None]:
-        """Repeat what is added inside: a label, the lines, `ending`, and a branch back while the flags say "not equal"."""
+        """Repeat what is added inside: a label, the lines, `ending`, a branch back while the flags say "not equal"."""
         label = f".L{self._name}_{name}"
         with self.block(name):
             self._text.append(f"{label}:")

@@ -99,8 +99,7 @@ def _fit_lane(stairs: Staircase, least: int, bits: int, shared: bool) -> Constan
     fitted = fit(one, np.full(1, bits), shift)
     if fitted is None:
         return None
-    repeat = lambda values: np.repeat(values, channels)  # noqa: E731
-    return Constants(fitted.shift, repeat(fitted.multiplier), repeat(fitted.addend), repeat(fitted.bias))
+    return Constants(fitted.shift, *(np.repeat(v, channels) for v in (fitted.multiplier, fitted.addend, fitted.bias)))
 
 
 def head(plan_: Plan) -> Int64s:

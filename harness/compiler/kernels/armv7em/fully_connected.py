@@ -16,6 +16,7 @@ from harness.compiler.kernels.staircase import Int64s, Staircase
 from harness.compiler.layer import Layer, ShapeValue, int32_constant
 from harness.compiler.routine import NOTHING, Cost, Routine
 
+KINDS: tuple[Weights, ...] = ("int8", "int16")
 SHIFTS = (MAX_SHIFT, 5, 3, 1)
 """Shifts to try: the finest, and some that layers of different scales have in common."""
 
@@ -23,7 +24,7 @@ SHIFTS = (MAX_SHIFT, 5, 3, 1)
 def candidates(node: Node) -> Iterator[Layer]:
     """Yield the layer with int8 weights, and with weights widened to int16."""
     layer = read(node)
-    for weights, shift in product(("int8", "int16"), SHIFTS):
+    for weights, shift in product(KINDS, SHIFTS):
         found = _layer(layer, weights, shift)
         if found is not None:
             yield found

@@ -104,9 +104,8 @@ def windows(g: Geometry, *, neighbours: bool) -> Iterator[Window]:
     """
     together = g.dilation[1] == 1 or g.width == 1
     whole_words = together and g.width * g.channels % WORD == 0
-    if neighbours and whole_words and g.width == 3 and g.stride_w == 1:
-        if g.channels % WORD == 0:
-            yield _columns(g)
+    if neighbours and whole_words and g.width == 3 and g.stride_w == 1 and g.channels % WORD == 0:
+        yield _columns(g)
     if whole_words:
         yield _rows(g)
     if not whole_words or g.height * g.width * g.channels <= MAX_STEPS:
@@ -119,7 +118,8 @@ def _largest(count: int, limit: int) -> int:
 
 def _pairs(k: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the order of words whose first weights are k."""
-    return (k[..., None] + np.array([0, 2, 1, 3])).ravel()
+    order: NDArray[np.int64] = (k[..., None] + np.array([0, 2, 1, 3])).ravel()
+    return order
 
 
 def _rows(g: Geometry) -> Window:

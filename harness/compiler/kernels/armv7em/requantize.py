@@ -127,7 +127,7 @@ def _tries(step: _Step, m: int, n: int, zero_point: int) -> Iterator[_Try]:
         deltas = np.array(sorted(range(-width, width + 1), key=abs), dtype=np.int64)
         yield _Try(np.repeat(exact + deltas, 8), np.tile(base + np.arange(8), deltas.size))
     lost = n - 1 - step.shift + step.k  # m 2^-lost is M
-    j, q = levels(zero_point)
+    _, q = levels(zero_point)
     reached = (step.thresholds > step.least) & (step.thresholds <= step.most)
     if m == 0 or not 0 <= lost <= 14 or not reached.any():
         return
