@@ -76,11 +76,9 @@ def make_program(graph: Graph, *, channel_multiple: int = 1) -> Program:
     graph, aliases = drop_reshapes(rewrite_channels(graph, channel_multiple))
     if not graph.operators:
         raise UserError(f"{graph.stem}: the model computes nothing: expected an operator other than RESHAPE")
-    layers = tuple(
-        replace(_layer(Node(graph, operator), macs[operator.index]), index=i)
-        for i, operator in enumerate(graph.operators)
-    )
-    return Program(graph, layers, aliases, plan_memory(graph, layers, aliases))
+    layers = [_layer(Node(graph, operator), macs[operator.index]) for operator in graph.operators]
+    memory = plan_memory(graph, layers, aliases)
+    return Program(graph, memory.ordered(layers), aliases, memory)
 
 
 def file_macs(graph: Graph) -> Mapping[int, int]:
