@@ -1,9 +1,10 @@
 """From a .tflite file to a program: layers in order, and where their data lies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from harness.compiler.choose import PORTABLE, Target, choose, with_macs
 from harness.compiler.graph import Graph
 from harness.compiler.kernels import lower
 from harness.compiler.kernels.node import Node
@@ -59,24 +60,26 @@ def operands(graph: Graph, layer: Layer) -> list[Constant]:
     return [Constant("operand", "int8_t", tensor.data) for tensor in tensors if tensor.data is not None]
 
 
-def read_program(model: Path) -> Program:
-    """Read and plan a model.
+def read_program(model: Path, target: Target = PORTABLE) -> Program:
+    """Read and plan a model for a target.
 
     Raises:
         UserError: the file is missing, damaged, or asks for something unsupported.
     """
-    return make_program(read_model(model))
+    return make_program(read_model(model), target)
 
 
-def make_program(graph: Graph, *, channel_multiple: int = 1) -> Program:
+def make_program(graph: Graph, target: Target = PORTABLE, *, channel_multiple: int | None = None) -> Program:
     """Check, simplify, lower and place a graph; `channel_multiple` as `multiple` of `rewrite_channels`."""
+    multiple = channel_multiple or target.channel_multiple
     validate(graph)
     graph = fuse_activations(graph)
     macs = file_macs(graph)
-    graph, aliases = drop_reshapes(rewrite_channels(graph, channel_multiple))
+    graph, aliases = drop_reshapes(rewrite_channels(graph, multiple))
     if not graph.operators:
         raise UserError(f"{graph.stem}: the model computes nothing: expected an operator other than RESHAPE")
-    layers = [_layer(Node(graph, operator), macs[operator.index]) for operator in graph.operators]
+    chosen = choose([Node(graph, operator) for operator in graph.operators], target)
+    layers = [with_macs(layer, macs[operator.index]) for layer, operator in zip(chosen, graph.operators, strict=True)]
     memory = plan_memory(graph, layers, aliases)
     return Program(graph, memory.ordered(layers), aliases, memory)
 
@@ -85,8 +88,3 @@ def file_macs(graph: Graph) -> Mapping[int, int]:
     """Check every operator, and return its multiply-accumulates, by its index, before any channel leaves."""
     graph, _ = drop_reshapes(graph)
     return {operator.index: lower(Node(graph, operator)).macs for operator in graph.operators}
-
-
-def _layer(node: Node, macs: int) -> Layer:
-    layer = lower(node)
-    return replace(layer, macs=macs, macs_executed=layer.macs)
