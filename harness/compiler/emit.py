@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def emit(program: Program, out: Path, *, prefix: str, core: str | None, optimise
     )  # fmt: skip
     environment.filters |= {"c_string": c_string, "c_value": c_value, "c_array": c_array, "c_comment": c_comment}
     symbols = {routine.name: f"{prefix}_{routine.name}" for routine in routines}
-    environment.filters["c_symbol"] = lambda value: symbols[value] if _named(value, symbols) else c_value(value)
+    environment.filters["c_symbol"] = partial(c_symbol, symbols=symbols)
     out.mkdir(parents=True, exist_ok=True)
     files = [("model.c", f"{prefix}.c"), ("model.h", f"{prefix}.h"), ("README.md", "README.md")]
     files += [("kernels.S", f"{prefix}_kernels.S")] if routines else []
@@ -226,10 +227,6 @@ def _copy_headers(kernels: Iterable[str], target: Path) -> None:
             wanted += _INCLUDE.findall((source / header).read_text(encoding="utf-8"))
 
 
-def _named(value: ShapeValue, symbols: Mapping[str, str]) -> bool:
-    return isinstance(value, str) and value in symbols
-
-
 def c_string(text: str) -> str:
     """Return a C string literal; everything but plain ASCII as octal escapes, so that no trigraph or quote survives."""
     safe = re.compile(rb"[A-Za-z0-9 _./:;,()\[\]+=-]")
@@ -248,6 +245,13 @@ def c_value(value: ShapeValue) -> str:
     if isinstance(value, tuple):
         return "{" + ", ".join(map(str, value)) + "}"
     return float(value).hex() + "f" if isinstance(value, float) else str(value)
+
+
+def c_symbol(value: ShapeValue, symbols: Mapping[str, str]) -> str:
+    """Return a C initialiser like `c_value`, in which names of routines become those of symbols."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f".{field} = {c_symbol(item, symbols)}" for field, item in value.items()) + "}"
+    return symbols.get(value, value) if isinstance(value, str) else c_value(value)
 
 
 def c_array(values: np.ndarray[Any, Any]) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.compiler.routine import Cost, Routine
 
-ShapeValue = int | float | str | tuple[int, ...] | Mapping[str, int]
+ShapeValue = int | float | str | tuple[int, ...] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)

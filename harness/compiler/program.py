@@ -13,6 +13,7 @@ from harness.compiler.memory import MemoryPlan, plan_memory
 from harness.compiler.passes.drop_reshapes import drop_reshapes
 from harness.compiler.passes.fuse_activations import fuse_activations
 from harness.compiler.passes.reshape_channels import rewrite_channels
+from harness.compiler.roll import roll
 from harness.compiler.tflite import read_model
 from harness.compiler.validate import validate
 from harness.errors import UserError
@@ -80,8 +81,9 @@ def make_program(graph: Graph, target: Target = PORTABLE, *, channel_multiple: i
         raise UserError(f"{graph.stem}: the model computes nothing: expected an operator other than RESHAPE")
     chosen = choose([Node(graph, operator) for operator in graph.operators], target)
     layers = [with_macs(layer, macs[operator.index]) for layer, operator in zip(chosen, graph.operators, strict=True)]
-    memory = plan_memory(graph, layers, aliases)
-    return Program(graph, memory.ordered(layers), aliases, memory)
+    rolled = roll(graph, layers, aliases, target)
+    memory = plan_memory(graph, rolled, aliases)
+    return Program(graph, memory.ordered(rolled), aliases, memory)
 
 
 def file_macs(graph: Graph) -> Mapping[int, int]:

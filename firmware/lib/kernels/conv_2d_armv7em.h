@@ -66,29 +66,31 @@ KERNEL void conv_2d_armv7em_slide(const conv_2d_armv7em_shape *s, const int8_t *
     }
 }
 
+/* The rows of output that one step makes, from row y; rows are made from the first to the last. */
+KERNEL void conv_2d_armv7em_rows(const conv_2d_armv7em_shape *s, const int8_t *in, int32_t y, const int32_t *stream,
+                                 int8_t *scratch, int8_t *out) {
+    int8_t *const strip = scratch, *const frame = scratch + s->strip_bytes;
+    const int32_t moved = (1 + s->vertical) * s->stride_h, last = y + 1 == s->out_h;
+    const int8_t *top = in + y * s->stride_h * s->in_row;
+    if (s->strip_rows) {
+        if (y == 0)
+            memset(strip, s->input_zero_point, (size_t)s->strip_bytes);
+        conv_2d_armv7em_slide(s, in, y * s->stride_h - s->pad_h, y ? moved : s->strip_rows, strip);
+        top = strip;
+    }
+    if (s->whole)
+        conv_2d_armv7em_step(s, s->whole, &s->whole_pair, &s->whole_single, top, stream, last, frame, out);
+    if (s->rest)
+        conv_2d_armv7em_step(s, s->rest, &s->rest_pair, &s->rest_single, top, stream + s->rest_stream, last, frame,
+                             out + s->rest_channel);
+}
+
 KERNEL void conv_2d_armv7em(const conv_2d_armv7em_shape *s, const int8_t *in, const int32_t *stream, int8_t *scratch,
                             int8_t *out) {
-    int8_t *const strip = scratch, *const frame = scratch + s->strip_bytes;
     const int32_t lines = 1 + s->vertical;
-    for (int32_t b = 0; b < s->batches; b++, in += s->in_h * s->in_row) {
-        if (s->strip_rows)
-            memset(strip, s->input_zero_point, (size_t)s->strip_bytes);
-        for (int32_t y = 0; y < s->out_h; y += lines) {
-            const int8_t *top = in + y * s->stride_h * s->in_row;
-            if (s->strip_rows) {
-                conv_2d_armv7em_slide(s, in, y * s->stride_h - s->pad_h, y ? lines * s->stride_h : s->strip_rows,
-                                      strip);
-                top = strip;
-            }
-            const int32_t last = y + 1 == s->out_h;
-            if (s->whole)
-                conv_2d_armv7em_step(s, s->whole, &s->whole_pair, &s->whole_single, top, stream, last, frame, out);
-            if (s->rest)
-                conv_2d_armv7em_step(s, s->rest, &s->rest_pair, &s->rest_single, top, stream + s->rest_stream, last,
-                                     frame, out + s->rest_channel);
-            out += (last ? 1 : lines) * s->out_row;
-        }
-    }
+    for (int32_t b = 0; b < s->batches; b++, in += s->in_h * s->in_row, out += s->out_h * s->out_row)
+        for (int32_t y = 0; y < s->out_h; y += lines)
+            conv_2d_armv7em_rows(s, in, y, stream, scratch, out + y * s->out_row);
 }
 
 #endif

@@ -36,20 +36,36 @@ KERNEL void depthwise_conv_2d_armv7em_clear(const depthwise_conv_2d_armv7em_shap
         memcpy(scratch + i, &pair, 4);
 }
 
+/* The lines of input, first and one past the last, that the lines of output from y on read. */
+typedef struct {
+    int32_t lines, top, first, last, bottom;
+} depthwise_band;
+
+KERNEL depthwise_band depthwise_conv_2d_armv7em_band(const depthwise_conv_2d_armv7em_shape *s, int32_t y) {
+    const int32_t lines = s->out_lines - y < s->band ? s->out_lines - y : s->band;
+    const int32_t top = y * s->stride - s->pad, bottom = top + (lines - 1) * s->stride + s->taps;
+    const depthwise_band band = {lines, top, top < 0 ? 0 : top, bottom > s->in_lines ? s->in_lines : bottom, bottom};
+    return band;
+}
+
+/* One band of output; in: its first line of input, out: its first line of output. */
+KERNEL void depthwise_conv_2d_armv7em_lines(const depthwise_conv_2d_armv7em_shape *s, depthwise_band band, int32_t y,
+                                            const int8_t *in, const int32_t *stream, int8_t *scratch, int8_t *out) {
+    if (y == 0 || band.first > band.top || band.last < band.bottom)
+        depthwise_conv_2d_armv7em_clear(s, scratch);
+    const depthwise_run run = {s->channels, scratch, scratch + (band.first - band.top) * s->line_bytes + s->line_start,
+                               band.last - band.first, band.lines};
+    s->routine(in, out, stream, &run);
+}
+
 KERNEL void depthwise_conv_2d_armv7em(const depthwise_conv_2d_armv7em_shape *s, const int8_t *in, const int32_t *stream,
                                       int8_t *scratch, int8_t *out) {
-    for (int32_t b = 0; b < s->batches; b++, in += s->in_batch, out += s->out_batch) {
+    for (int32_t b = 0; b < s->batches; b++, in += s->in_batch, out += s->out_batch)
         for (int32_t y = 0; y < s->out_lines; y += s->band) {
-            const int32_t lines = s->out_lines - y < s->band ? s->out_lines - y : s->band;
-            const int32_t top = y * s->stride - s->pad, bottom = top + (lines - 1) * s->stride + s->taps;
-            const int32_t first = top < 0 ? 0 : top, last = bottom > s->in_lines ? s->in_lines : bottom;
-            if (y == 0 || first > top || last < bottom)
-                depthwise_conv_2d_armv7em_clear(s, scratch);
-            const depthwise_run run = {s->channels, scratch, scratch + (first - top) * s->line_bytes + s->line_start,
-                                       last - first, lines};
-            s->routine(in + first * s->in_step, out + y * s->out_step, stream, &run);
+            const depthwise_band band = depthwise_conv_2d_armv7em_band(s, y);
+            depthwise_conv_2d_armv7em_lines(s, band, y, in + band.first * s->in_step, stream, scratch,
+                                            out + y * s->out_step);
         }
-    }
 }
 
 #endif

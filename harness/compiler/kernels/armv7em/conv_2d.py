@@ -72,10 +72,15 @@ class Choice:
     looped: bool
 
 
-def candidates(node: Node) -> Iterator[Layer]:
-    """Yield the layer with each kind of inner loop."""
+def candidates(node: Node, *, row_by_row: bool = False) -> Iterator[Layer]:
+    """Yield the layer with each kind of inner loop.
+
+    Args:
+        node: the operator.
+        row_by_row: whether each step must make one row of output.
+    """
     conv = read(node)
-    rows = _rows(conv)
+    rows = _rows(conv, row_by_row=row_by_row)
     parts = _parts(conv)
     if parts is None:
         return
@@ -119,14 +124,14 @@ def _windows(conv: Convolution, rows: Rows) -> Iterator[Window]:
     return windows(geometry, neighbours=rows.strip_rows > 0 and not rows.vertical)
 
 
-def _rows(conv: Convolution) -> Rows:
+def _rows(conv: Convolution, *, row_by_row: bool) -> Rows:
     """Choose how to walk: directly where nothing is padded, and along the axis that wastes fewer halves of a pair."""
     p = conv.place
-    if conv.pointwise and p["stride_h"] == p["stride_w"] == 1:
+    if conv.pointwise and p["stride_h"] == p["stride_w"] == 1 and not row_by_row:
         return Rows(1, 0, p["in_w"] * conv.in_c, False, 1, p["batches"] * p["out_h"] * p["out_w"])
     reach_w = (p["out_w"] - 1) * p["stride_w"] + (p["kernel_w"] - 1) * p["dilation_w"] + 1
     reach_h = (p["kernel_h"] - 1) * p["dilation_h"] + 1
-    vertical = p["out_w"] % 2 * p["out_h"] > p["out_h"] % 2 * p["out_w"]
+    vertical = p["out_w"] % 2 * p["out_h"] > p["out_h"] % 2 * p["out_w"] and not row_by_row
     inside = p["pad_h"] == p["pad_w"] == 0 and reach_w <= p["in_w"]
     if inside and (p["out_h"] - 1) * p["stride_h"] + reach_h <= p["in_h"]:
         return Rows(p["batches"], 0, p["in_w"] * conv.in_c, vertical, p["out_h"], p["out_w"])

@@ -1,6 +1,6 @@
 """DEPTHWISE_CONV_2D with windows up to 3x3: see depthwise.py, and depthwise_conv_2d_armv7em.h for the bands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -21,20 +21,33 @@ MAX_LINE = 1300
 def candidates(node: Node) -> Iterator[Layer]:
     """Yield the layer with lines along each axis."""
     conv = read(node)
+    for along_w in (True, False):
+        for geometry, plan in _plans(conv, along_w=along_w):
+            yield _layer(conv, geometry, plan, along_w, _band(geometry))
+
+
+def rolled(node: Node, bands: Iterable[int]) -> Iterator[Layer]:
+    """Yield the layer with rows as lines, in bands of so many rows of output."""
+    conv = read(node)
+    for geometry, plan in _plans(conv, along_w=True):
+        for band in bands:
+            if band <= geometry.slow.out:
+                yield _layer(conv, geometry, plan, True, band)
+
+
+def _plans(conv: Depthwise, *, along_w: bool) -> Iterator[tuple[Geometry, Plan]]:
+    """Yield the plane and its arithmetic, where this kernel can do it."""
     place = conv.place
     plain = place["dilation_h"] == place["dilation_w"] == 1 or place["kernel_h"] == place["kernel_w"] == 1
     if conv.in_c != conv.out_c or not plain or max(place["kernel_h"], place["kernel_w"]) > TAPS:
         return
-    weights = conv.weights.transpose(2, 0, 1).astype(np.int64)
-    for along_w in (True, False):
-        geometry = _geometry(conv, along_w)
-        if geometry.fast.stride > 2 or geometry.line_bytes > MAX_LINE:
-            continue
-        plan = depthwise.plan(
-            weights if along_w else weights.transpose(0, 2, 1), conv.bias.astype(np.int64), conv.stairs()
-        )
-        if plan is not None:
-            yield _layer(conv, geometry, plan, along_w)
+    geometry = _geometry(conv, along_w)
+    if geometry.fast.stride > 2 or geometry.line_bytes > MAX_LINE:
+        return
+    weights = conv.weights.transpose(2, 0, 1) if along_w else conv.weights.transpose(2, 1, 0)
+    plan = depthwise.plan(weights.astype(np.int64), conv.bias.astype(np.int64), conv.stairs())
+    if plan is not None:
+        yield geometry, plan
 
 
 def _geometry(conv: Depthwise, along_w: bool) -> Geometry:
@@ -44,9 +57,8 @@ def _geometry(conv: Depthwise, along_w: bool) -> Geometry:
     return Geometry(*((w, h) if along_w else (h, w)), conv.input_zero_point)
 
 
-def _layer(conv: Depthwise, geometry: Geometry, plan: Plan, along_w: bool) -> Layer:
+def _layer(conv: Depthwise, geometry: Geometry, plan: Plan, along_w: bool, band: int) -> Layer:
     routine, slow, p = depthwise.routine(geometry, plan), geometry.slow, conv.place
-    band = _band(geometry)
     scratch = ((band - 1) * slow.stride + TAPS) * geometry.line_bytes
     whole = band == slow.out
     same = (p["in_h"], p["in_w"]) == (p["out_h"], p["out_w"])
