@@ -137,8 +137,7 @@ def _weights(w: Int64s, kind: Weights) -> Int64s:
     depth = w.shape[1]
     if kind == "int16":
         whole = depth // 8 * 8
-        order = np.arange(whole).reshape(-1, 8)
-        blocks = w[:, order].transpose(1, 0, 2)  # (blocks, channels, 8)
+        blocks = w[:, :whole].reshape(len(w), -1, 8)[..., [0, 2, 1, 3, 4, 6, 5, 7]].transpose(1, 0, 2)
         body = ((blocks[..., 0::2] & 0xFFFF) | ((blocks[..., 1::2] & 0xFFFF) << 16)).ravel()
         left = np.pad(w[:, whole:], ((0, 0), (0, (depth - whole) % 2)))
         pairs = ((left[:, 0::2] & 0xFFFF) | ((left[:, 1::2] & 0xFFFF) << 16)).T.ravel()

@@ -88,7 +88,7 @@ def _layer(layer: Dense, weights: Weights, shift: int) -> Layer | None:
         macs=layer.macs,
         routines=tuple(routines),
         transformed=wide,
-        estimate=(total + Cost(25, 40) + (Cost(4, 6) * depth if wide else NOTHING)) * layer.rows,
+        estimate=(total + Cost(25, 40) + (Cost(1.3, 2.2) * depth if wide else NOTHING)) * layer.rows,
     )
 
 

@@ -131,7 +131,7 @@ def _tries(step: _Step, m: int, n: int, zero_point: int) -> Iterator[_Try]:
     reached = (step.thresholds > step.least) & (step.thresholds <= step.most)
     if m == 0 or not 0 <= lost <= 14 or not reached.any():
         return
-    slack = (step.thresholds * m - (steps(q, np.int64(n)) * 2**31 - 2**30)[0])[reached]
+    slack = (step.thresholds * m - (steps(q, np.array(n)) * 2**31 - 2**30)[0])[reached]
     c = np.arange(1 << 15, dtype=np.int64)
     residue = ((1 << (n + 30)) + 2**30 - c * (1 << (32 + lost)) - (1 << (31 + lost))) % m
     inside = np.where(residue <= slack.min(), slack.min() - residue, residue - slack.max())
