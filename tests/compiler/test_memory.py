@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.compiler import Target, read_program
 from harness.compiler.memory import Buffer, plan_memory
 from harness.compiler.memory.greedy import arena_bytes, place_greedily
 from harness.compiler.memory.problem import ALIGNMENT
 from harness.compiler.memory.schedule import Schedule
-from tests.support.arenas import case, cases, run, smallest_arena
+from tests.support.arenas import Case, case, cases, run, smallest_arena
+from tests.support.data import MLPERF, mlperf_model
 from tests.support.profiles import examples
 
 lives = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
@@ -126,6 +130,17 @@ def test_the_order_of_the_layers_is_chosen():
     run(branches(), found)
 
 
+def test_of_more_orders_than_can_be_tried_a_frugal_one_is_taken():
+    """Twenty branches that widen and narrow again, the wide layers first in the file."""
+    wide, narrow = range(1, 21), range(21, 41)
+    program = case(
+        [100, *[1000] * 20, *[10] * 20, 4], [*[[0]] * 20, *([layer] for layer in wide), list(narrow)], outputs=[41]
+    )
+    found = plan(program, seconds=0)
+    assert found.arena_bytes < 100 + 1000 + 20 * 12 + 40
+    run(program, found)
+
+
 def test_order_and_placement_are_solved_together():
     """Every order has the same busiest moment, so the given one is placed first; it needs 220 bytes at least."""
     overlaps = {1: {0: 20, 1: 0}, 2: {2: 20}, 3: {1: 0}, 4: {4: 20}}
@@ -164,3 +179,12 @@ def test_where_greedy_placement_reaches_the_bound_the_solver_is_not_even_importe
         "assert t.plan(t.crowded()).optimal and 'ortools' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("core", [None, "m4f"])
+@pytest.mark.parametrize("name", MLPERF)
+def test_the_plans_of_mlperf_models_are_proven_and_lose_nothing(name, core):
+    program = read_program(mlperf_model(name), Target(core))
+    assert program.memory.optimal
+    unmoved = replace(program.memory, order=range(len(program.layers)))  # they come in running order
+    run(Case(program.graph, program.layers, program.aliases), unmoved)

@@ -26,9 +26,10 @@ def arena_bytes(schedule: Schedule, offsets: Sequence[int]) -> int:
 def place_greedily(schedule: Schedule) -> tuple[int, ...]:
     """Try several orders and return the offsets that need the smallest arena."""
     numbers = range(len(schedule.buffers))
+    shares = schedule.eats or schedule.in_place
     candidates = [
         place(rules, sorted(numbers, key=lambda i: order(schedule.buffers[i])))
-        for rules in (schedule, replace(schedule, eats={}, in_place=frozenset()))
+        for rules in ((schedule, replace(schedule, eats={}, in_place=frozenset())) if shares else (schedule,))
         for order in ORDERS
     ]
     return min(candidates, key=lambda offsets: arena_bytes(schedule, offsets))

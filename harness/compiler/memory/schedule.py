@@ -43,16 +43,18 @@ class Schedule:
     def lowest(self, buffer: int, offsets: Mapping[int, int]) -> int:
         """Return the lowest offset for a buffer that its rivals leave; those without an offset are not there yet."""
         rivals = [(r, offsets[r]) for r in self.rivals[buffer] if r in offsets]
-        above = (aligned(offset + self.gap(r, buffer)) for r, offset in rivals)
-        beside = (offset for r, offset in rivals if self.coincide(buffer, r))
-        return next(
-            x
-            for x in sorted({0, *above, *beside})
-            if all(
-                x + self.gap(buffer, r) <= y or y + self.gap(r, buffer) <= x or (x == y and self.coincide(buffer, r))
-                for r, y in rivals
-            )
-        )
+        lowest = 0
+        for low, high in sorted((y - self.gap(buffer, r), y + self.gap(r, buffer)) for r, y in rivals):
+            if lowest <= low:
+                break
+            lowest = max(lowest, aligned(high))  # what lies between is too near to the rival
+        beside = (y for r, y in rivals if y < lowest and self.coincide(buffer, r))
+        return min([lowest, *(x for x in beside if all(self._fits(buffer, x, r, y) for r, y in rivals))])
+
+    def _fits(self, buffer: int, x: int, rival: int, y: int) -> bool:
+        if x == y and self.coincide(buffer, rival):
+            return True
+        return x + self.gap(buffer, rival) <= y or y + self.gap(rival, buffer) <= x
 
 
 def schedule(problem: Problem, order: Sequence[int]) -> Schedule:

@@ -49,7 +49,7 @@ def solve(
         arena_bytes: the known plan's arena.
         order: the known plan's.
         offsets: the known plan's, one a block.
-        seconds: the limit, in deterministic time: about as long on a desktop computer.
+        seconds: the limit, in the solver's deterministic time: work, counted, not the clock.
     """
     from ortools.sat.python import cp_model
 
