@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from harness.compiler.kernels import lower
+from harness.compiler.kernels import estimate, lower
 from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d, fully_connected
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer, ShapeValue
@@ -32,8 +32,6 @@ PORTABLE_CODE = 600
 """Bytes of code of a portable kernel's instance, roughly (gcc 12 -O2, Thumb-2)."""
 GLUE_CODE = 200
 """Bytes of the C around a routine, roughly."""
-PORTABLE_TIME: Mapping[str, float] = {"CONV_2D": 6.7, "DEPTHWISE_CONV_2D": 15.0, "FULLY_CONNECTED": 6.6}
-"""Cycles plus instructions a product of the portable kernels (gcc 12 -O2)."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,7 @@ def _score(layer: Layer, total: float, price: float, paid: set[str], shared: boo
 def candidates(node: Node, target: Target) -> Options:
     """Return every form that a layer may take on a core for an objective."""
     portable = lower(node)
+    portable = replace(portable, estimate=estimate.portable(node, portable, small=target.shared))
     generate = target.generators.get(node.operator.op)
     made = tuple(generate(node)) if generate else ()
     allowed = (layer for layer in made if target.objective == "latency" or not layer.transformed)
@@ -122,9 +121,7 @@ def time(layer: Layer) -> float:
     Zero-wait-state cycles alone would prefer more, shorter instructions; each has to be fetched from a flash that has
     wait states.
     """
-    if layer.estimate is not None:
-        return layer.estimate.cycles + layer.estimate.instructions
-    return PORTABLE_TIME.get(layer.op, 0.0) * layer.macs
+    return layer.estimate.cycles + layer.estimate.instructions if layer.estimate else 0.0
 
 
 def new_bytes(layer: Layer, paid: set[str], shared: bool) -> int:
