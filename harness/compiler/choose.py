@@ -18,12 +18,18 @@ Objective = Literal["balanced", "latency", "ram", "flash"]
 OBJECTIVES: tuple[Objective, ...] = ("balanced", "latency", "ram", "flash")
 Generator = Callable[[Node], Iterable[Layer]]
 
-ARMV7EM: Mapping[str, Generator] = {
-    "CONV_2D": conv_2d.candidates,
-    "DEPTHWISE_CONV_2D": depthwise_conv_2d.candidates,
-    "FULLY_CONNECTED": fully_connected.candidates,
+ARMV7EM: Mapping[str, tuple[Generator, ...]] = {
+    "CONV_2D": (conv_2d.candidates,),
+    "DEPTHWISE_CONV_2D": (depthwise_conv_2d.candidates,),
+    "FULLY_CONNECTED": (fully_connected.candidates,),
 }
-GENERATORS: Mapping[str, Mapping[str, Generator]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
+GENERATORS: Mapping[str, Mapping[str, tuple[Generator, ...]]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
+REFUSALS: Mapping[str, Callable[[Node], str]] = {
+    "CONV_2D": conv_2d.refusal,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d.refusal,
+    "FULLY_CONNECTED": fully_connected.refusal,
+}
+"""Why an operator has no candidate but the portable kernel."""
 
 PRICE_OF_A_BYTE: Mapping[Objective, float] = {"latency": 0.0, "balanced": 7e-7, "ram": 7e-7, "flash": 1e9}
 """What a byte of flash is worth, in parts of the inference's time: in `balanced`, one KiB must save 0.07 %."""
@@ -47,7 +53,7 @@ class Target:
     objective: Objective = "balanced"
 
     @property
-    def generators(self) -> Mapping[str, Generator]:
+    def generators(self) -> Mapping[str, tuple[Generator, ...]]:
         """Return the generators for the core, by operator."""
         return GENERATORS.get(self.core or "", {})
 
@@ -109,10 +115,21 @@ def candidates(node: Node, target: Target) -> Options:
     """Return every form that a layer may take on a core for an objective."""
     portable = lower(node)
     portable = replace(portable, estimate=estimate.portable(node, portable, small=target.shared))
-    generate = target.generators.get(node.operator.op)
-    made = tuple(generate(node)) if generate else ()
-    allowed = (layer for layer in made if target.objective == "latency" or not layer.transformed)
-    return Options((portable, *allowed))
+    generators = target.generators.get(node.operator.op, ())
+    made = [layer for generate in generators for layer in generate(node)]
+    allowed = [layer for layer in made if target.objective == "latency" or not layer.transformed]
+    return Options((replace(portable, note=_note(node, target, allowed)), *allowed))
+
+
+def _note(node: Node, target: Target, made: Sequence[Layer]) -> str:
+    """Say why a layer would get the portable kernel."""
+    op = node.operator.op
+    if made:
+        return "portable: less flash for the time it takes"
+    if not target.generators:
+        return ""
+    refusal = REFUSALS.get(op)
+    return f"portable: {refusal(node)}" if refusal else "portable: the only kernel for this operator"
 
 
 def time(layer: Layer) -> float:
@@ -146,6 +163,16 @@ def parts(layer: Layer, shared: bool) -> set[str]:
 def instance_of(layer: Layer, shared: bool) -> str:
     """Return a name for the C function that layers of this kernel share, of any shape or of this one."""
     return layer.kernel if shared else f"{layer.kernel} {layer.shape}"
+
+
+def code_bytes(layers: Sequence[Layer], *, shared: bool) -> int:
+    """Return about what the code of some layers takes, each routine and each instance once."""
+    code = 0
+    paid: set[str] = set()
+    for layer in layers:
+        code += new_bytes(layer, paid, shared) - sum(constant.bytes for constant in layer.constants)
+        paid |= parts(layer, shared)
+    return code
 
 
 def with_macs(layer: Layer, macs: int) -> Layer:

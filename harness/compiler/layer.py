@@ -52,6 +52,7 @@ class Layer:
         in_place: inputs that the output may overwrite at exactly the same offset, and no other; where they die here.
         routines: assembly that the kernel calls; its shape names them.
         transformed: whether its weights are stored wider than int8, or transformed: faster, for more flash.
+        note: why this kernel.
         estimate: what one inference spends in it; None where nobody knows.
     """
 
@@ -70,6 +71,7 @@ class Layer:
     in_place: tuple[int, ...] = ()
     routines: tuple[Routine, ...] = ()
     transformed: bool = False
+    note: str = ""
     estimate: Cost | None = None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.compiler.choose import PORTABLE, Target, choose, with_macs
+from harness.compiler.choose import PORTABLE, Target, choose, code_bytes, with_macs
 from harness.compiler.graph import Graph
 from harness.compiler.kernels import lower
 from harness.compiler.kernels.node import Node
@@ -28,12 +28,14 @@ class Program:
         layers: in execution order.
         aliases: tensor -> the tensor whose memory it names (reshapes).
         memory: where tensors and scratch lie.
+        target: what it was compiled for.
     """
 
     graph: Graph
     layers: tuple[Layer, ...]
     aliases: Mapping[int, int]
     memory: MemoryPlan
+    target: Target
 
     def constants(self) -> list[Constant]:
         """Return every array that goes to flash, constant operands included, in order of use."""
@@ -43,6 +45,11 @@ class Program:
     def flash_weights_bytes(self) -> int:
         """Return the size of section `.rodata.weights`, equal arrays stored once."""
         return sum(aligned for aligned in {c.values.tobytes(): -(-c.bytes // 4) * 4 for c in self.constants()}.values())
+
+    @property
+    def flash_code_bytes(self) -> int:
+        """Return about what the code takes: routines at their size, the C around them as it mostly is."""
+        return code_bytes(self.layers, shared=self.target.shared)
 
     @property
     def macs(self) -> int:
@@ -83,7 +90,7 @@ def make_program(graph: Graph, target: Target = PORTABLE, *, channel_multiple: i
     layers = [with_macs(layer, macs[operator.index]) for layer, operator in zip(chosen, graph.operators, strict=True)]
     rolled = roll(graph, layers, aliases, target)
     memory = plan_memory(graph, rolled, aliases)
-    return Program(graph, memory.ordered(rolled), aliases, memory)
+    return Program(graph, memory.ordered(rolled), aliases, memory, target)
 
 
 def file_macs(graph: Graph) -> Mapping[int, int]:

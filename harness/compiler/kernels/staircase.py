@@ -16,6 +16,8 @@ Int64s = NDArray[np.int64]
 MAX_EXACT_SHIFT = 22
 """The largest n for which (2 z + 1) 2^(n-1) and SRDHM's result fit 32 bits together."""
 NEVER = np.int64(2**60)
+IRREGULAR = "a multiplier of 1 or more, or sums beyond 30 bits"
+"""Why a staircase is not for the core's kernels, see `Staircase.regular`."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness.compiler.kernels.armv7em.gather import WORD, Geometry, Window, wind
 from harness.compiler.kernels.armv7em.product import Arithmetic, Loads
 from harness.compiler.kernels.conv_2d import Convolution, read
 from harness.compiler.kernels.node import Node
-from harness.compiler.kernels.staircase import Int64s
+from harness.compiler.kernels.staircase import IRREGULAR, Int64s
 from harness.compiler.layer import Layer, ShapeValue, int32_constant
 from harness.compiler.routine import NOTHING, Cost, Routine
 
@@ -88,6 +88,14 @@ def candidates(node: Node, *, row_by_row: bool = False) -> Iterator[Layer]:
         if 4 * window.order.size <= product.FRAME_LIMIT:
             for choice in _choices(window, shared=all(part.arithmetic.shared for part in parts)):
                 yield _assemble(conv, rows, window, parts, choice)
+
+
+def refusal(node: Node) -> str:
+    """Say why there is no candidate."""
+    conv = read(node)
+    if not conv.stairs().regular:
+        return IRREGULAR
+    return f"a window of {conv.matrix.shape[1]} products; at most {product.FRAME_LIMIT // 4}"
 
 
 def _choices(window: Window, *, shared: bool) -> Iterator[Choice]:
@@ -183,6 +191,7 @@ def _assemble(conv: Convolution, rows: Rows, window: Window, parts: list[Part], 
         macs=conv.macs,
         overlaps={conv.input: _distance(conv, rows)} if eaten else {},
         routines=tuple(routines),
+        note=f"pairs of pixels by four channels, {choice.unroll} pairs of products a pass, {choice.loads.upper()}",
         estimate=_estimate(conv, rows, window, choice, list(zip(parts, routines, strict=True))),
     )
 

@@ -9,6 +9,7 @@ from harness.compiler.kernels.armv7em.conv_2d import words
 from harness.compiler.kernels.armv7em.depthwise import TAPS, Axis, Geometry, Plan
 from harness.compiler.kernels.depthwise_conv_2d import Depthwise, read
 from harness.compiler.kernels.node import Node
+from harness.compiler.kernels.staircase import IRREGULAR
 from harness.compiler.layer import Layer, int32_constant
 from harness.compiler.routine import NOTHING, Cost, Routine
 
@@ -24,6 +25,21 @@ def candidates(node: Node) -> Iterator[Layer]:
     for along_w in (True, False):
         for geometry, plan in _plans(conv, along_w=along_w):
             yield _layer(conv, geometry, plan, along_w, _band(geometry))
+
+
+def refusal(node: Node) -> str:
+    """Say why there is no candidate."""
+    conv = read(node)
+    p = conv.place
+    if conv.in_c != conv.out_c:
+        return "a depth multiplier other than 1"
+    if max(p["kernel_h"], p["kernel_w"]) > TAPS:
+        return f"a window of {p['kernel_h']}x{p['kernel_w']}; at most {TAPS}x{TAPS}"
+    if max(p["dilation_h"], p["dilation_w"]) > 1:
+        return "dilation"
+    if not conv.stairs().regular:
+        return IRREGULAR
+    return "stride above 2 along both axes, or lines too long"
 
 
 def rolled(node: Node, bands: Iterable[int]) -> Iterator[Layer]:
@@ -83,6 +99,7 @@ def _layer(conv: Depthwise, geometry: Geometry, plan: Plan, along_w: bool, band:
         overlaps={} if not along_w or p["batches"] > 1 else {conv.input: _distance(geometry, band)},
         in_place=(conv.input,) if whole and same else (),
         routines=(routine,),
+        note=f"planes of a channel, lines along {'w' if along_w else 'h'}, {band} a band",
         estimate=_estimate(conv, geometry, routine, band),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from harness.compiler.kernels.armv7em.dense import STEPS, Weights
 from harness.compiler.kernels.armv7em.requantize import MAX_SHIFT
 from harness.compiler.kernels.fully_connected import Dense, read
 from harness.compiler.kernels.node import Node
-from harness.compiler.kernels.staircase import Int64s, Staircase
+from harness.compiler.kernels.staircase import IRREGULAR, Int64s, Staircase
 from harness.compiler.layer import Layer, ShapeValue, int32_constant
 from harness.compiler.routine import NOTHING, Cost, Routine
 
@@ -28,6 +28,11 @@ def candidates(node: Node) -> Iterator[Layer]:
         found = _layer(layer, weights, shift)
         if found is not None:
             yield found
+
+
+def refusal(node: Node) -> str:
+    """Say why there is no candidate."""
+    return IRREGULAR
 
 
 def _layer(layer: Dense, weights: Weights, shift: int) -> Layer | None:
@@ -88,6 +93,7 @@ def _layer(layer: Dense, weights: Weights, shift: int) -> Layer | None:
         macs=layer.macs,
         routines=tuple(routines),
         transformed=wide,
+        note=f"{'four' if wide else 'eight'} channels at a time, weights {plan.weights}",
         estimate=(total + Cost(25, 40) + (Cost(1.3, 2.2) * depth if wide else NOTHING)) * layer.rows,
     )
 
