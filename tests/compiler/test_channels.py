@@ -326,11 +326,12 @@ def test_model_json_says_what_became_of_each_layer(tmp_path):
     assert (description["macs"], description["macs_executed"]) == (36 * 42, 36 * 56)
 
 
-def test_graphs_that_fit_no_microcontroller_are_left_alone(monkeypatch):
+@pytest.mark.parametrize("limit, value", [("MAX_ELEMENTS", 200), ("MAX_CHANNELS", 12)])
+def test_graphs_that_fit_no_microcontroller_are_left_alone(limit, value, monkeypatch):
     net = Net()
     first = net.conv(6, dead={1: BELOW})
     net.conv(3)
-    monkeypatch.setattr(reshape_channels, "MAX_ELEMENTS", 200)
+    monkeypatch.setattr(reshape_channels, limit, value)
     assert kept(net.case(), first) is None
 
 

@@ -18,8 +18,8 @@ from harness.compiler.passes.channels import PADDING, layouts, stored_channels, 
 from harness.compiler.passes.channelwise import Int64s, width
 from harness.compiler.passes.ranges import CHANNEL_AXIS, Range, accumulators, bias_values, channel_ranges
 
-MAX_ELEMENTS = 1 << 22
-"""Of a tensor; a graph with a larger one fits no microcontroller and is not worth the host's memory."""
+MAX_ELEMENTS, MAX_CHANNELS = 1 << 22, 1 << 20
+"""Elements of one tensor, channels of all: a graph with more fits no microcontroller and is left alone."""
 Layout = tuple[int, ...]
 
 
@@ -27,7 +27,7 @@ def rewrite_channels(graph: Graph, multiple: int = 1) -> Graph:
     """Return the graph without dead channels; whatever it still computes keeps its value.
 
     Args:
-        graph: one whose operators can all be lowered, reshapes left out.
+        graph: one whose operators are reshapes or can be lowered.
         multiple: tensors get a multiple of this many channels where they can: channels of zero weights are added, or
             dead ones stay. 1 only removes.
 
@@ -35,7 +35,7 @@ def rewrite_channels(graph: Graph, multiple: int = 1) -> Graph:
         The tensors keep their indices, `Tensor.channels` says what became of them; changed constants stand behind
         them. The graph's inputs and outputs are as they were.
     """
-    if max(tensor.elements for tensor in graph.tensors) > MAX_ELEMENTS:
+    if _too_large(graph):
         return graph
     ranges = channel_ranges(graph)
     parts = structure(graph, ranges)
@@ -44,6 +44,11 @@ def rewrite_channels(graph: Graph, multiple: int = 1) -> Graph:
     rewriter = _Rewriter(graph, ranges, changed)
     operators = tuple(rewriter.rewrite(operator) for operator in graph.operators)
     return replace(graph, tensors=rewriter.tensors(), operators=operators)
+
+
+def _too_large(graph: Graph) -> bool:
+    computed = [graph.tensors[i] for i in (*graph.inputs, *(i for o in graph.operators for i in o.outputs))]
+    return max(t.elements for t in computed) > MAX_ELEMENTS or sum(map(width, computed)) > MAX_CHANNELS
 
 
 @dataclass
