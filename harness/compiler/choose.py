@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from harness.compiler.kernels import estimate, lower
-from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d, fully_connected
+from harness.compiler.kernels import estimate, lower, size
+from harness.compiler.kernels.armv7em import add, conv_2d, depthwise_conv_2d, fully_connected
 from harness.compiler.kernels.node import Node
-from harness.compiler.layer import Layer, ShapeValue
+from harness.compiler.layer import Layer
 
 Objective = Literal["balanced", "latency", "ram", "flash"]
 OBJECTIVES: tuple[Objective, ...] = ("balanced", "latency", "ram", "flash")
 Generator = Callable[[Node], Iterable[Layer]]
 
 ARMV7EM: Mapping[str, tuple[Generator, ...]] = {
+    "ADD": (add.candidates,),
     "CONV_2D": (conv_2d.candidates,),
     "DEPTHWISE_CONV_2D": (depthwise_conv_2d.candidates,),
     "FULLY_CONNECTED": (fully_connected.candidates,),
@@ -34,10 +35,6 @@ REFUSALS: Mapping[str, Callable[[Node], str]] = {
 PRICE_OF_A_BYTE: Mapping[Objective, float] = {"latency": 0.0, "balanced": 7e-7, "ram": 7e-7, "flash": 1e9}
 """What a byte of flash is worth, in parts of the inference's time: in `balanced`, one KiB must save 0.07 %."""
 ROUNDS = 8
-PORTABLE_CODE = 600
-"""Bytes of code of a portable kernel's instance, roughly (gcc 12 -O2, Thumb-2)."""
-GLUE_CODE = 200
-"""Bytes of the C around a routine, roughly."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +84,19 @@ def choose(nodes: Sequence[Node], target: Target) -> list[Layer]:
     """Choose a kernel for every node.
 
     Layers that share a routine or an instance pay for it together. So each layer in turn takes what is best beside the
-    others' present choice, until none changes: first the fastest of each, then a few rounds.
+    others' present choice, until none changes: from the fastest of each, and from the portable ones; the better wins.
     """
     options = [candidates(node, target) for node in nodes]
     total = sum(each.least_time for each in options) or 1.0
+    starts = [[min(each.layers, key=time) for each in options], [each.layers[0] for each in options]]
+    settled = [_settle(options, start, target, total) for start in starts]
+    return min(settled, key=partial(_worth, target=target, total=total))
+
+
+def _settle(options: Sequence[Options], start: Sequence[Layer], target: Target, total: float) -> list[Layer]:
+    """Let each layer take what is best beside the others, until none changes."""
+    chosen = list(start)
     price = PRICE_OF_A_BYTE[target.objective]
-    chosen = [min(each.layers, key=time) for each in options]
     uses = Counter(part for layer in chosen for part in parts(layer, target.shared))
     for _ in range(ROUNDS):
         before = list(chosen)
@@ -105,6 +109,13 @@ def choose(nodes: Sequence[Node], target: Target) -> list[Layer]:
         if all(a is b for a, b in zip(before, chosen, strict=True)):
             break
     return chosen
+
+
+def _worth(layers: Sequence[Layer], target: Target, total: float) -> float:
+    """Return what all layers cost together: time, and flash at its price."""
+    constants = sum(constant.bytes for layer in layers for constant in layer.constants)
+    flash = constants + code_bytes(layers, shared=target.shared)
+    return sum(map(time, layers)) / total + PRICE_OF_A_BYTE[target.objective] * flash
 
 
 def _score(layer: Layer, total: float, price: float, paid: set[str], shared: bool) -> tuple[float, int]:
@@ -142,17 +153,11 @@ def time(layer: Layer) -> float:
 
 
 def new_bytes(layer: Layer, paid: set[str], shared: bool) -> int:
-    """Return the flash that a layer takes: its constants, its shape, and the code that is not there yet."""
+    """Return the flash that a layer takes: its constants, and the code that is not there yet."""
     constants = sum(constant.bytes for constant in layer.constants)
     routines = sum(routine.code_bytes for routine in layer.routines if routine.name not in paid)
-    code = GLUE_CODE if layer.routines else PORTABLE_CODE
-    instance = 0 if instance_of(layer, shared) in paid else code
-    return constants + routines + instance + (shape_bytes(layer.shape) if shared or layer.routines else 0)
-
-
-def shape_bytes(shape: Mapping[str, ShapeValue]) -> int:
-    """Return the size of a shape structure: four bytes a number."""
-    return sum(shape_bytes(value) if isinstance(value, Mapping) else 4 for value in shape.values())
+    instance = 0 if instance_of(layer, shared) in paid else size.instance(layer, shared=shared)
+    return constants + routines + instance + (size.call(layer) if shared else 0)
 
 
 def parts(layer: Layer, shared: bool) -> set[str]:
@@ -167,7 +172,7 @@ def instance_of(layer: Layer, shared: bool) -> str:
 
 def code_bytes(layers: Sequence[Layer], *, shared: bool) -> int:
     """Return about what the code of some layers takes, each routine and each instance once."""
-    code = 0
+    code = size.LIBRARY
     paid: set[str] = set()
     for layer in layers:
         code += new_bytes(layer, paid, shared) - sum(constant.bytes for constant in layer.constants)

@@ -30,7 +30,7 @@ class Routine:
         parameters: of its C declaration.
         text: its instructions and labels, without the symbol itself.
         blocks: name of a block of straight-line code -> what one pass through it costs, branches back taken.
-        code_bytes: at most.
+        code_bytes: about; few of the instructions have a 16-bit form.
     """
 
     name: str

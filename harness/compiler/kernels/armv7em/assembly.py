@@ -56,7 +56,7 @@ class Writer:
             name: Cost(len(lines), straight_cycles(lines) + branch * self._taken.get(name, 0))
             for name, lines in self._blocks.items()
         }
-        size = 4 * sum(len(lines) for lines in self._blocks.values()) + 8
+        size = round(3.85 * sum(len(lines) for lines in self._blocks.values()))
         return Routine(self._name, self._parameters, "\n".join(self._text), blocks, size)
 
 
