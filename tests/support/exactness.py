@@ -12,21 +12,30 @@ from tests.support.host_build import HostProgram, build
 from tests.support.strategies import Case
 
 
-def compile_all(models: Sequence[bytes], folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Compile models into one folder, with the prefixes m0, m1 ...; return their model.json."""
+def compile_all(models: Sequence[bytes], folder: Path, **target: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Compile models into one folder, with the prefixes m0, m1 ...; return their model.json.
+
+    Args:
+        models: contents of .tflite files.
+        folder: made if it is not there.
+        target: `core` and `optimise` of compile_model.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     descriptions = {}
     for index, model in enumerate(models):
         source = folder / f"m{index}.tflite"
         source.write_bytes(model)
-        descriptions[f"m{index}"] = compile_model(source, folder, prefix=f"m{index}").description
+        descriptions[f"m{index}"] = compile_model(source, folder, prefix=f"m{index}", **target).description
     return descriptions
 
 
 def mismatches(program: HostProgram, prefix: str, case: Case, oracle: Oracle) -> str | None:
     """Return None where every byte of every output is equal, else what differs."""
-    golden = oracle.run(case.model, case.inputs)
-    got = program.run(prefix, case.inputs)
+    return difference(oracle.run(case.model, case.inputs), program.run(prefix, case.inputs), case)
+
+
+def difference(golden: Sequence[np.ndarray], got: Sequence[np.ndarray], case: Case) -> str | None:
+    """Return None where two lists of outputs are equal in every byte, else what differs, with the first place."""
     assert len(golden) == len(got), f"{len(got)} outputs, the oracle has {len(golden)}: {case.label}"
     for index, (expected, value) in enumerate(zip(golden, got, strict=True)):
         assert expected.shape == value.shape and expected.dtype == value.dtype, (
@@ -36,10 +45,11 @@ def mismatches(program: HostProgram, prefix: str, case: Case, oracle: Oracle) ->
         )
         wrong = np.flatnonzero(expected.ravel().view(np.uint8) != value.ravel().view(np.uint8))
         if wrong.size:
-            at = wrong[0] // expected.itemsize
+            at = np.unravel_index(wrong[0] // expected.itemsize, expected.shape)
+            place = f"sample {at[0]} element {[*map(int, at[1:])]}"
             return (
-                f"output {index}: {wrong.size} of {expected.nbytes} bytes differ, first at element {at}: "
-                f"expected {expected.ravel()[at]}, got {value.ravel()[at]}; {case.label}"
+                f"output {index}: {wrong.size} of {expected.nbytes} bytes differ, first in {place}: "
+                f"expected {expected[at]}, got {value[at]}; {case.label}"
             )
     return None
 

@@ -59,14 +59,7 @@ class HostProgram:
         Raises:
             AssertionError: the program died; the message holds what the sanitisers said.
         """
-        description = self.descriptions[prefix]
-        raw = self._run([prefix], inputs)
-        ends = np.cumsum([output["bytes"] for output in description["outputs"]])
-        parts = np.split(raw, ends[:-1], axis=1)
-        return [
-            np.ascontiguousarray(part).view(output["type"]).reshape(len(part), *output["shape"])
-            for part, output in zip(parts, description["outputs"], strict=True)
-        ]
+        return split_outputs(self._run([prefix], inputs), self.descriptions[prefix])
 
     def trace(self, prefix: str, inputs: Sequence[np.ndarray]) -> list[list[bytes]]:
         """Return what each layer wrote, for each sample of a batch; see `run`."""
@@ -82,6 +75,15 @@ class HostProgram:
         )
         assert process.returncode == 0, process.stderr.decode(errors="replace")[:4000]
         return np.frombuffer(process.stdout, np.uint8).reshape(len(rows[0]), -1)
+
+
+def split_outputs(raw: np.ndarray, description: Mapping[str, Any]) -> list[np.ndarray]:
+    """Return one array (n, *shape) a model output from (n, bytes of all outputs)."""
+    ends = np.cumsum([output["bytes"] for output in description["outputs"]])
+    return [
+        np.ascontiguousarray(part).view(output["type"]).reshape(len(part), *output["shape"])
+        for part, output in zip(np.split(raw, ends[:-1], axis=1), description["outputs"], strict=True)
+    ]
 
 
 def build(folder: Path, descriptions: Mapping[str, Mapping[str, Any]], flags: Sequence[str] = FLAGS) -> HostProgram:

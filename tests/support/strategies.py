@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.support.tflite_builder import ModelBuilder, Q, slide
+from tests.support.tflite_builder import ModelBuilder, Q
 
-SAMPLES = 6  # inputs a model: four extreme ones, the rest random
+SAMPLES = 6  # inputs a model: four special ones, the rest random
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 
@@ -38,23 +38,69 @@ seeds = st.integers(0, 2**32 - 1)
 paddings = st.sampled_from(("SAME", "VALID"))
 
 
-def _axis(draw: st.DrawFn, largest: int = 9) -> tuple[int, int, int, int, str]:
-    """Draw size, window, stride, dilation and padding of one axis so that at least one position fits."""
-    window, stride, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
-    padding = draw(paddings)
+@dataclass(frozen=True)
+class Sizes:
+    """How large models get.
+
+    Attributes:
+        plane: the largest height and width, unless the window asks for more.
+        windows: height and width of a convolution's or pool's window.
+        depthwise_windows: of a depthwise convolution's.
+        dilations: of an axis.
+        channels: into and out of a convolution.
+        weights: of one layer at most.
+        depth: of a fully connected layer.
+        dense_channels: of it.
+        add: the largest dimension of a sum.
+    """
+
+    plane: int
+    windows: st.SearchStrategy[tuple[int, int]]
+    depthwise_windows: st.SearchStrategy[tuple[int, int]]
+    dilations: st.SearchStrategy[int]
+    channels: st.SearchStrategy[int]
+    weights: int
+    depth: st.SearchStrategy[int]
+    dense_channels: st.SearchStrategy[int]
+    add: int
+
+
+_up_to_4 = st.tuples(st.integers(1, 4), st.integers(1, 4))
+SMALL = Sizes(
+    plane=9, windows=_up_to_4, depthwise_windows=_up_to_4, dilations=st.integers(1, 2), channels=st.integers(1, 7),
+    weights=1000, depth=st.integers(1, 40), dense_channels=st.integers(1, 9), add=5,
+)  # fmt: skip
+"""For this machine with every sanitiser; any C compiler's loops are the same for larger ones."""
+LARGE = Sizes(
+    plane=13,
+    windows=st.one_of(st.sampled_from(((1, 1), (3, 3), (3, 3), (5, 5), (10, 4), (1, 3), (3, 1), (2, 2))), _up_to_4),
+    depthwise_windows=st.one_of(st.sampled_from(((3, 3), (3, 3), (1, 3), (3, 1))), st.tuples(*[st.integers(1, 5)] * 2)),
+    dilations=st.sampled_from((1, 1, 1, 2)),
+    channels=st.one_of(st.sampled_from((1, 3, 4, 8, 16, 32, 64)), st.integers(1, 70)),
+    weights=30_000,
+    depth=st.integers(1, 300),
+    dense_channels=st.one_of(st.integers(1, 17), st.integers(1, 100)),
+    add=14,
+)  # fmt: skip
+"""For generated kernels, which treat channels in groups, long and short lines differently, and so on."""
+
+
+def _size(draw: st.DrawFn, window: int, dilation: int, padding: str, largest: int) -> int:
+    """Draw the size of one axis so that at least one position fits."""
     least = 1 if padding == "SAME" else (window - 1) * dilation + 1
-    return draw(st.integers(least, max(least, largest))), window, stride, dilation, padding
+    return draw(st.integers(least, max(least, largest)))
 
 
-def _window(draw: st.DrawFn, dilated: bool) -> tuple[tuple[int, int], tuple[int, int], dict[str, object]]:
+def _window(
+    draw: st.DrawFn, dilated: bool, sizes: Sizes, windows: st.SearchStrategy[tuple[int, int]] | None = None
+) -> tuple[tuple[int, int], tuple[int, int], dict[str, object]]:
     """Draw both axes: size, window, and the options they share (one padding for both)."""
-    h, h_window, h_stride, h_dilation, padding = _axis(draw)
-    w, w_window, w_stride, w_dilation, _ = _axis(draw)
-    dilation = (h_dilation, w_dilation) if dilated else (1, 1)
-    if slide(w, w_window, w_stride, dilation[1], padding) < 1:
-        w = (w_window - 1) * dilation[1] + 1
-    options: dict[str, object] = {"stride": (h_stride, w_stride), "padding": padding}
-    return (h, w), (h_window, w_window), options | ({"dilation": dilation} if dilated else {})
+    padding, window = draw(paddings), draw(sizes.windows if windows is None else windows)
+    stride = draw(st.one_of(st.sampled_from(((1, 1), (2, 2))), st.tuples(st.integers(1, 3), st.integers(1, 3))))
+    dilation = (draw(sizes.dilations), draw(sizes.dilations)) if dilated else (1, 1)
+    h, w = (_size(draw, window[i], dilation[i], padding, sizes.plane) for i in (0, 1))
+    options: dict[str, object] = {"stride": stride, "padding": padding}
+    return (h, w), window, options | ({"dilation": dilation} if dilated else {})
 
 
 def _weights(draw: st.DrawFn, shape: tuple[int, ...], channel_axis: int) -> np.ndarray:
@@ -76,7 +122,7 @@ def _weights(draw: st.DrawFn, shape: tuple[int, ...], channel_axis: int) -> np.n
 
 def _bias(draw: st.DrawFn, channels: int) -> np.ndarray | None:
     """Draw no bias, a usual one, or one near the ends of int32."""
-    span = draw(st.sampled_from((None, 0, 5000, 2**30)))
+    span = draw(st.sampled_from((None, 0, 5000, 2**22, 2**29, 2**30)))
     return None if span is None else np.random.default_rng(draw(seeds)).integers(-span, span + 1, channels)
 
 
@@ -92,11 +138,11 @@ def _scales(draw: st.DrawFn, channels: int, in_scale: float, out: Q, depth: int)
     return [float(np.float32(usual * factor * s)) for s in spread]
 
 
-def samples(draw: st.DrawFn, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw a batch of int8 inputs: all lowest, all highest, alternating extremes, the rest random."""
+def samples(draw: st.DrawFn, shape: tuple[int, ...], zero_point: int = 0) -> np.ndarray:
+    """Draw a batch of int8 inputs: all lowest, all highest, random extremes, all zero, the rest random."""
     rng = np.random.default_rng(draw(seeds))
     batch = rng.integers(-128, 128, (SAMPLES, *shape), dtype=np.int8)
-    batch[0], batch[1] = -128, 127
+    batch[0], batch[1], batch[3] = -128, 127, zero_point
     batch[2] = rng.choice(np.array([-128, 127], np.int8), shape)
     return batch
 
@@ -106,10 +152,11 @@ def _label(op: str, *facts: object) -> str:
 
 
 @st.composite
-def conv_2d(draw: st.DrawFn) -> Case:
+def conv_2d(draw: st.DrawFn, sizes: Sizes = SMALL, windows: st.SearchStrategy[tuple[int, int]] | None = None) -> Case:
     """CONV_2D, sometimes followed by a RELU or RELU6 of its own (which a pass may fuse)."""
-    (h, w), window, options = _window(draw, dilated=True)
-    channels, out_c = draw(st.integers(1, 5)), draw(st.integers(1, 7))
+    (h, w), window, options = _window(draw, True, sizes, windows)
+    channels = draw(sizes.channels)
+    out_c = min(draw(sizes.channels), max(1, sizes.weights // (window[0] * window[1] * channels)))
     q, out = draw(quantizations), draw(quantizations)
     weights = _weights(draw, (out_c, *window, channels), 0)
     weight_scales = _scales(draw, out_c, q.scale, out, window[0] * window[1] * channels)
@@ -121,14 +168,14 @@ def conv_2d(draw: st.DrawFn) -> Case:
     if follow:
         y = b.relu(y, out if draw(st.booleans()) else draw(quantizations), follow)
     label = _label("CONV_2D", b.shape(x), weights.shape, options, q, out, weight_scales, activation, follow)
-    return Case(b.build(y), (samples(draw, b.shape(x)),), label)
+    return Case(b.build(y), (samples(draw, b.shape(x), q.zero_point),), label)
 
 
 @st.composite
-def depthwise_conv_2d(draw: st.DrawFn) -> Case:
-    """DEPTHWISE_CONV_2D with depth multipliers 1 to 3."""
-    (h, w), window, options = _window(draw, dilated=True)
-    channels, multiplier = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+def depthwise_conv_2d(draw: st.DrawFn, sizes: Sizes = SMALL) -> Case:
+    """DEPTHWISE_CONV_2D with depth multipliers 1 to 3, mostly 1."""
+    (h, w), window, options = _window(draw, True, sizes, sizes.depthwise_windows)
+    channels, multiplier = draw(sizes.channels), draw(st.sampled_from((1, 1, 1, 2, 3)))
     out_c = channels * multiplier
     q, out = draw(quantizations), draw(quantizations)
     weights = _weights(draw, (1, *window, out_c), 3)
@@ -140,13 +187,13 @@ def depthwise_conv_2d(draw: st.DrawFn) -> Case:
         x, weights, weight_scales, _bias(draw, out_c), out, activation=activation, **options  # type: ignore[arg-type]
     )  # fmt: skip
     label = _label("DEPTHWISE_CONV_2D", b.shape(x), weights.shape, options, q, out, weight_scales, activation)
-    return Case(b.build(y), (samples(draw, b.shape(x)),), label)
+    return Case(b.build(y), (samples(draw, b.shape(x), q.zero_point),), label)
 
 
 @st.composite
-def fully_connected(draw: st.DrawFn) -> Case:
+def fully_connected(draw: st.DrawFn, sizes: Sizes = SMALL) -> Case:
     """FULLY_CONNECTED over inputs of two or four dimensions."""
-    depth, channels, rows = draw(st.integers(1, 40)), draw(st.integers(1, 9)), draw(st.integers(1, 3))
+    depth, channels, rows = draw(sizes.depth), draw(sizes.dense_channels), draw(st.integers(1, 3))
     q, out = draw(quantizations), draw(quantizations)
     weights = _weights(draw, (channels, depth), 0)
     weight_scales = _scales(draw, channels, q.scale, out, depth)
@@ -155,16 +202,18 @@ def fully_connected(draw: st.DrawFn) -> Case:
     activation = draw(activations)
     y = b.fully_connected(x, weights, weight_scales, _bias(draw, channels), out, activation=activation)
     label = _label("FULLY_CONNECTED", b.shape(x), weights.shape, q, out, weight_scales, activation)
-    return Case(b.build(y), (samples(draw, b.shape(x)),), label)
+    return Case(b.build(y), (samples(draw, b.shape(x), q.zero_point),), label)
 
 
 @st.composite
-def pool_2d(draw: st.DrawFn) -> Case:
-    """AVERAGE_POOL_2D or MAX_POOL_2D."""
-    (h, w), window, options = _window(draw, dilated=False)
+def pool_2d(draw: st.DrawFn, sizes: Sizes = SMALL) -> Case:
+    """AVERAGE_POOL_2D or MAX_POOL_2D, sometimes over the whole plane."""
+    (h, w), window, options = _window(draw, False, sizes)
+    if draw(st.integers(0, 3)) == 0:
+        window, options = (h, w), options | {"padding": "VALID"}
     op, q = draw(st.sampled_from(("AVERAGE_POOL_2D", "MAX_POOL_2D"))), draw(quantizations)
     b = ModelBuilder()
-    x = b.input((draw(st.integers(1, 2)), h, w, draw(st.integers(1, 5))), q)
+    x = b.input((draw(st.integers(1, 2)), h, w, draw(sizes.channels)), q)
     activation = draw(activations)
     y = b.pool_2d(x, op, window, activation=activation, **options)  # type: ignore[arg-type]
     return Case(b.build(y), (samples(draw, b.shape(x)),), _label(op, b.shape(x), window, options, q, activation))
@@ -191,9 +240,9 @@ def _sum_scale(draw: st.DrawFn, a: Q, b: Q) -> Q:
 
 
 @st.composite
-def add(draw: st.DrawFn) -> Case:
+def add(draw: st.DrawFn, sizes: Sizes = SMALL) -> Case:
     """ADD of two inputs, of an input and itself, or of an input and a constant; broadcast in some axes."""
-    shape = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+    shape = draw(st.lists(st.integers(1, sizes.add), min_size=1, max_size=4 if sizes is SMALL else 3))
     qa, qb = draw(quantizations), draw(quantizations)
     other = draw(st.sampled_from(("input", "broadcast", "itself", "constant")))
     b = ModelBuilder()
@@ -269,6 +318,50 @@ def float_border(draw: st.DrawFn) -> Case:
     halves = np.float32(q.scale) * (rng.integers(-140, 140, shape) + np.float32(0.5))
     values[2] = halves  # where rounding decides
     return Case(b.build(b.dequantize(y)), (values,), _label("QUANTIZE...DEQUANTIZE", shape, q))
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> Case:
+    """Two to five layers as networks for microcontrollers have them, on usual scales: outputs overwrite inputs."""
+    b, channels = ModelBuilder(), draw(LARGE.channels)
+    shape = (1, draw(st.integers(3, LARGE.plane)), draw(st.integers(3, LARGE.plane)), channels)
+    x = first = b.input(shape, draw(quantizations))
+    steps = draw(st.lists(st.sampled_from(_CHAINED), min_size=2, max_size=5))
+    for step in steps:
+        x = _chain(draw, b, x, step)
+    flat = int(np.prod(b.shape(x)))
+    if flat <= 2000 and draw(st.booleans()):
+        out, weights = draw(quantizations), _weights(draw, (draw(st.integers(1, 12)), flat), 0)
+        x = b.fully_connected(x, weights, _usual(b.q(x), out, flat), _bias(draw, len(weights)), out)
+    label = _label("chain", shape, steps, b.q(first), b.shape(x), b.q(x))
+    return Case(b.build(x), (samples(draw, shape, b.q(first).zero_point),), label)
+
+
+_CHAINED = ("pointwise", "pointwise", "depthwise", "depthwise", "conv 3x3", "residual", "pool")
+
+
+def _usual(q: Q, out: Q, depth: int) -> list[float]:
+    """Return a weight scale that maps a typical accumulator to the range of int8."""
+    return [float(np.float32(out.scale * 100 / (127 * 127 * depth**0.5) / q.scale))]
+
+
+def _chain(draw: st.DrawFn, b: ModelBuilder, x: int, step: str) -> int:
+    channels, q = b.shape(x)[3], b.q(x)
+    out, activation = Q(draw(scales), draw(st.one_of(st.just(-128), zero_points))), draw(activations)
+    stride = (draw(st.integers(1, 2)),) * 2
+    if step == "depthwise":
+        weights = _weights(draw, (1, 3, 3, channels), 3)
+        bias = _bias(draw, channels)
+        return b.depthwise_conv_2d(x, weights, _usual(q, out, 9), bias, out, stride=stride, activation=activation)
+    if step == "pool":
+        op = draw(st.sampled_from(("AVERAGE_POOL_2D", "MAX_POOL_2D")))
+        return b.pool_2d(x, op, (2, 2), stride=stride, activation=activation)
+    window = 3 if step == "conv 3x3" else 1
+    out_c = channels if step == "residual" else draw(LARGE.channels)
+    weights = _weights(draw, (out_c, window, window, channels), 0)
+    bias, stride = _bias(draw, out_c), stride if step == "conv 3x3" else (1, 1)
+    y = b.conv_2d(x, weights, _usual(q, out, weights[0].size), bias, out, stride=stride, activation=activation)
+    return b.add(y, x, _sum_scale(draw, out, q), activation=draw(activations)) if step == "residual" else y
 
 
 @st.composite
