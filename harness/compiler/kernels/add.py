@@ -1,7 +1,10 @@
 """ADD of two int8 tensors, broadcast against each other, each on a scale of its own."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from harness.compiler.graph import Tensor
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
@@ -9,8 +12,53 @@ LEFT_SHIFT = 20
 MAX_AXES = 4
 
 
-def lower(node: Node) -> Layer:
-    """Lower to kernels/add.h."""
+@dataclass(frozen=True)
+class Operand:
+    """An input: its tensor, and how its values come to the common scale."""
+
+    tensor: Tensor
+    zero_point: int
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class Sum:
+    """An ADD that was checked.
+
+    Attributes:
+        output: the tensor it writes.
+        a: the first input.
+        b: the second.
+        zero_point: of the output.
+        multiplier: from the common scale to the output's.
+        shift: of it.
+        low: least output.
+        high: greatest output.
+    """
+
+    output: Tensor
+    a: Operand
+    b: Operand
+    zero_point: int
+    multiplier: int
+    shift: int
+    low: int
+    high: int
+
+    @property
+    def overlaps(self) -> dict[int, int]:
+        """Return the inputs that the output may overwrite: an element is read before it is written."""
+        whole = (x.tensor for x in (self.a, self.b) if x.tensor.elements == self.output.elements)
+        return {tensor.index: 0 for tensor in whole if tensor.data is None}
+
+
+def read(node: Node) -> Sum:
+    """Check the operator.
+
+    Raises:
+        UserError: it is damaged, or TensorFlow Lite Micro would refuse its scales.
+    """
     node.counts((2,))
     a, b, target = node.input(0), node.input(1), node.output
     qa, qb, q = node.int8(a), node.int8(b), node.int8(target)
@@ -25,24 +73,33 @@ def lower(node: Node) -> Layer:
     node.require(
         scales[2] < 1.0, f"the output scale {q.scale} is too small for the input scales {qa.scale}, {qb.scale}"
     )
-    (ma, sa), (mb, sb), (mo, so) = (node.multiplier(scale) for scale in scales)
-    size, stride_a, stride_b = _merge(node, shape, a.shape, b.shape)
+    of_a, of_b, of_sum = (node.multiplier(scale) for scale in scales)
     low, high = node.clamp(node.option("activation"))
+    return Sum(
+        target, Operand(a, qa.zero_point, *of_a), Operand(b, qb.zero_point, *of_b), q.zero_point, *of_sum, low, high
+    )
+
+
+def lower(node: Node) -> Layer:
+    """Lower to kernels/add.h."""
+    s = read(node)
+    a, b = s.a, s.b
+    size, stride_a, stride_b = _merge(node, s.output.shape, a.tensor.shape, b.tensor.shape)
     return Layer(
         index=0,
-        name=target.name,
+        name=s.output.name,
         op="ADD",
         kernel="add",
         shape={
             "size": size, "stride_a": stride_a, "stride_b": stride_b,
-            "a_zero_point": qa.zero_point, "a_multiplier": ma, "a_shift": sa,
-            "b_zero_point": qb.zero_point, "b_multiplier": mb, "b_shift": sb,
-            "output_zero_point": q.zero_point, "output_multiplier": mo, "output_shift": so,
-            "output_min": low, "output_max": high,
+            "a_zero_point": a.zero_point, "a_multiplier": a.multiplier, "a_shift": a.shift,
+            "b_zero_point": b.zero_point, "b_multiplier": b.multiplier, "b_shift": b.shift,
+            "output_zero_point": s.zero_point, "output_multiplier": s.multiplier, "output_shift": s.shift,
+            "output_min": s.low, "output_max": s.high,
         },
-        inputs=(a.index, b.index),
-        outputs=(target.index,),
-        overlaps={t.index: 0 for t in (a, b) if t.data is None and t.elements == target.elements},
+        inputs=(a.tensor.index, b.tensor.index),
+        outputs=(s.output.index,),
+        overlaps=s.overlaps,
     )  # fmt: skip
 
 
