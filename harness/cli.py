@@ -239,6 +239,27 @@ def compare(
 
 
 @app.command()
+def plan(
+    model: ModelArgument,
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    optimise: OptimiseOption = "balanced",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a model will take on a board, and which kernel each layer gets, before anything is built.
+
+    Example: harness plan my_model.tflite --board nano33 --optimise ram
+    """
+    from harness.flows.plan import plan as make_plan
+    from harness.report import terminal
+
+    report = make_plan(model, board, optimise)
+    if as_json:
+        _print(json.dumps(report.document(), indent=1, allow_nan=False))
+    else:
+        _show(terminal.plan(report))
+
+
+@app.command()
 def diff(
     model: ModelArgument,
     board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],

@@ -20,7 +20,14 @@ class Compiled:
 
 
 def compile_model(
-    model: Path, out: Path, *, prefix: str = "model", core: str | None = None, optimise: Objective = "balanced"
+    model: Path,
+    out: Path,
+    *,
+    prefix: str = "model",
+    core: str | None = None,
+    optimise: Objective = "balanced",
+    flash_bytes: int | None = None,
+    ram_bytes: int | None = None,
 ) -> Compiled:
     """Compile a .tflite file to C.
 
@@ -30,6 +37,8 @@ def compile_model(
         prefix: of the C names, e.g. `model` for `model_invoke`.
         core: None for portable C11; a core's name may add assembly for it.
         optimise: balanced, latency, ram or flash.
+        flash_bytes: what there is, which `latency` has to fit; None for no limit.
+        ram_bytes: likewise.
 
     Returns:
         The folder and what was planned.
@@ -41,7 +50,7 @@ def compile_model(
         >>> compile_model(Path("kws.tflite"), Path("kws_c")).description["ram_arena_bytes"]  # doctest: +SKIP
         16640
     """
-    target = Target(core, optimise)
+    target = Target(core, optimise, flash_bytes, ram_bytes)
     return compile_program(read_program(model, target), out, prefix=prefix, core=core, optimise=optimise)
 
 

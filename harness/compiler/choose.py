@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal
 
 from harness.compiler.kernels import estimate, lower, size
-from harness.compiler.kernels.armv7em import add, conv_2d, depthwise_conv_2d, fully_connected
+from harness.compiler.kernels.armv7em import add, conv_2d, depthwise_conv_2d, fully_connected, mean, pool_2d
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
@@ -20,9 +20,12 @@ Generator = Callable[[Node], Iterable[Layer]]
 
 ARMV7EM: Mapping[str, tuple[Generator, ...]] = {
     "ADD": (add.candidates,),
+    "AVERAGE_POOL_2D": (pool_2d.candidates,),
     "CONV_2D": (conv_2d.candidates,),
     "DEPTHWISE_CONV_2D": (depthwise_conv_2d.candidates,),
     "FULLY_CONNECTED": (fully_connected.candidates,),
+    "MAX_POOL_2D": (pool_2d.candidates,),
+    "MEAN": (mean.candidates,),
 }
 GENERATORS: Mapping[str, Mapping[str, tuple[Generator, ...]]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
 REFUSALS: Mapping[str, Callable[[Node], str]] = {
@@ -44,10 +47,21 @@ class Target:
     Attributes:
         core: m0plus, m3, m4f, m7, m33, m55; None for portable C11.
         objective: what is made small, see docs/engine.md.
+        flash_bytes: what there is; None for no limit.
+        ram_bytes: likewise.
+        price: what a byte of flash is worth, in parts of the inference's time; None for the objective's.
     """
 
     core: str | None = None
     objective: Objective = "balanced"
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    price: float | None = None
+
+    @property
+    def byte(self) -> float:
+        """Return what a byte of flash is worth."""
+        return PRICE_OF_A_BYTE[self.objective] if self.price is None else self.price
 
     @property
     def generators(self) -> Mapping[str, tuple[Generator, ...]]:
@@ -96,7 +110,7 @@ def choose(nodes: Sequence[Node], target: Target) -> list[Layer]:
 def _settle(options: Sequence[Options], start: Sequence[Layer], target: Target, total: float) -> list[Layer]:
     """Let each layer take what is best beside the others, until none changes."""
     chosen = list(start)
-    price = PRICE_OF_A_BYTE[target.objective]
+    price = target.byte
     uses = Counter(part for layer in chosen for part in parts(layer, target.shared))
     for _ in range(ROUNDS):
         before = list(chosen)
@@ -115,7 +129,7 @@ def _worth(layers: Sequence[Layer], target: Target, total: float) -> float:
     """Return what all layers cost together: time, and flash at its price."""
     constants = sum(constant.bytes for layer in layers for constant in layer.constants)
     flash = constants + code_bytes(layers, shared=target.shared)
-    return sum(map(time, layers)) / total + PRICE_OF_A_BYTE[target.objective] * flash
+    return sum(map(time, layers)) / total + target.byte * flash
 
 
 def _score(layer: Layer, total: float, price: float, paid: set[str], shared: bool) -> tuple[float, int]:
@@ -136,11 +150,11 @@ def _note(node: Node, target: Target, made: Sequence[Layer]) -> str:
     """Say why a layer would get the portable kernel."""
     op = node.operator.op
     if made:
-        return "portable: less flash for the time it takes"
+        return "portable: less flash"
     if not target.generators:
         return ""
     refusal = REFUSALS.get(op)
-    return f"portable: {refusal(node)}" if refusal else "portable: the only kernel for this operator"
+    return f"portable: {refusal(node)}" if refusal else "portable: the only kernel"
 
 
 def time(layer: Layer) -> float:

@@ -1,12 +1,12 @@
 """From a .tflite file to a program: layers in order, and where their data lies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compiler.choose import PORTABLE, Target, choose, code_bytes, with_macs
 from harness.compiler.graph import Graph
-from harness.compiler.kernels import lower
+from harness.compiler.kernels import lower, size
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Constant, Layer
 from harness.compiler.memory import MemoryPlan, plan_memory
@@ -17,6 +17,9 @@ from harness.compiler.roll import roll
 from harness.compiler.tflite import read_model
 from harness.compiler.validate import validate
 from harness.errors import UserError
+
+PRICES = (1e-8, 3e-8, 1e-7, 3e-7, 1e-6, 1e-5)
+"""What a byte of flash becomes worth where the fastest kernels do not fit, until they do."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,18 @@ class Program:
         return code_bytes(self.layers, shared=self.target.shared)
 
     @property
+    def ram_stack_bytes(self) -> int:
+        """Return about how much stack an inference takes."""
+        return max((size.stack(layer, shared=self.target.shared) for layer in self.layers), default=0)
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether flash and RAM of the target are enough, as far as is known before anything is built."""
+        flash = self.flash_weights_bytes + self.flash_code_bytes
+        ram = self.memory.arena_bytes + self.ram_stack_bytes
+        return _within(flash, self.target.flash_bytes) and _within(ram, self.target.ram_bytes)
+
+    @property
     def macs(self) -> int:
         """Return the multiply-accumulates of one inference of the file's graph, padding counted."""
         return sum(layer.macs for layer in self.layers)
@@ -60,6 +75,10 @@ class Program:
     def macs_executed(self) -> int:
         """Return those that are left, padding counted: dead channels are gone, padding channels there."""
         return sum(layer.macs_executed for layer in self.layers)
+
+
+def _within(need: int, limit: int | None) -> bool:
+    return limit is None or need <= limit
 
 
 def operands(graph: Graph, layer: Layer) -> list[Constant]:
@@ -74,7 +93,13 @@ def read_program(model: Path, target: Target = PORTABLE) -> Program:
     Raises:
         UserError: the file is missing, damaged, or asks for something unsupported.
     """
-    return make_program(read_model(model), target)
+    graph = read_model(model)
+    program = make_program(graph, target)
+    for price in PRICES if target.objective == "latency" else ():
+        if program.fits:
+            break
+        program = make_program(graph, replace(target, price=price))
+    return program
 
 
 def make_program(graph: Graph, target: Target = PORTABLE, *, channel_multiple: int | None = None) -> Program:

@@ -150,15 +150,15 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     boards = [find_board(name) for name in dict.fromkeys(request.boards)]
     models = find_models(request.models)
     compiled = {
-        (core, model.name): compile_model(model.path, work / core / model.name, core=core, optimise=request.optimise)
-        for core in dict.fromkeys(board.core for board in boards)
+        (board.name, model.name): compile_for(model, board, work / board.name / model.name, request.optimise)
+        for board in boards
         for model in models
     }
     fitting = [
-        (board, model, compiled[board.core, model.name])
+        (board, model, compiled[board.name, model.name])
         for board in boards
         for model in models
-        if fits(model, compiled[board.core, model.name], board, named=bool(request.models))
+        if fits(model, compiled[board.name, model.name], board, named=bool(request.models))
     ]
     if not fitting:
         raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
@@ -166,6 +166,13 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     compiler_version()
     places = {board.name: choose(board, request.on, request.flash, speaker) for board in boards}
     return [Job(model, places[board.name], code, feeds[model.name]) for board, model, code in fitting]
+
+
+def compile_for(model: Model, board: Board, out: Path, optimise: Objective) -> Compiled:
+    """Compile a model for a board's core and memory."""
+    return compile_model(
+        model.path, out, core=board.core, optimise=optimise, flash_bytes=board.flash_bytes, ram_bytes=board.ram_bytes
+    )
 
 
 def fits(model: Model, compiled: Compiled, board: Board, *, named: bool) -> bool:

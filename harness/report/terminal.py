@@ -221,3 +221,33 @@ def _model(row: Row) -> Text:
 def _text(text: str, style: str = "") -> Text:
     """Return `text` as it is: no markup and no escape sequence in a name reaches the terminal."""
     return Text(words.plain(text), style=style)
+
+
+def plan(report: Any) -> RenderableType:
+    """Return what a model will take on a board; `report` is what `harness plan` found."""
+    latency = f"~{report.latency_ms:.1f} ms ({report.latency_low_ms:.1f}-{report.latency_high_ms:.1f})"
+    lines = [
+        f"{report.model} on {report.board}, {report.optimise}: nothing built, every figure an estimate",
+        f"time   {words.count(report.instructions)} instructions, {words.count(report.cycles)} cycles, {latency}",
+        f"flash  {words.count(report.flash_total_bytes)} of {words.count(report.flash_bytes)} bytes: weights "
+        f"{words.count(report.flash_weights_bytes)}, code about {words.count(report.flash_code_bytes)}",
+        f"RAM    {words.count(report.ram_total_bytes)} of {words.count(report.ram_bytes)} bytes: arena "
+        f"{words.count(report.ram_arena_bytes)}{' (the least)' if report.ram_arena_optimal else ''}, stack about "
+        f"{words.count(report.ram_stack_bytes)}",
+        "it fits" if report.fits else f"it does not fit: {'; '.join(report.problems)}",
+    ]
+    table = Table("layer", "op", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("instructions", "cycles", "i/MAC", "weights B", "arena B"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("kernel", overflow="fold")
+    for layer in report.layers:
+        rate = f"{layer.instructions / layer.macs_executed:.2f}" if layer.macs_executed else ""
+        figures = (layer.instructions, layer.cycles)
+        table.add_row(
+            str(layer.index), _text(layer.op), *(words.count(figure) for figure in figures), rate,
+            words.count(layer.weights_bytes), words.count(layer.arena_bytes),
+            _text(layer.note, "yellow" if layer.fallback else ""),
+        )  # fmt: skip
+    fallen = [f"{layer.index} ({words.short(layer.name, 40)})" for layer in report.layers if layer.fallback]
+    note = f"fell back to portable C: layers {', '.join(fallen)}" if fallen else "no layer fell back to portable C"
+    return Group(_text(lines[0], "bold"), *map(_text, lines[1:]), table, _text(note), Text(report.picture))

@@ -19,6 +19,17 @@ SMALL: Mapping[str, int] = {
 OTHER = 200
 CALL = 62
 """Bytes of a layer that passes its shape to a shared function, the shape itself aside."""
+STACK: Mapping[str, int] = {
+    "conv_2d_armv7em": 116, "depthwise_conv_2d_armv7em": 108, "fully_connected_armv7em": 52, "rolled_armv7em": 152,
+}  # fmt: skip
+"""Bytes of stack below invoke's caller."""
+STACK_OF_C = {False: 120, True: 212}
+"""The same for a portable kernel, -O2 and (shared) -Os."""
+
+
+def stack(layer: Layer, *, shared: bool) -> int:
+    """Return about how deep a layer's calls go, in bytes."""
+    return STACK.get(layer.kernel, STACK_OF_C[shared] if layer.macs else 48)
 
 
 def instance(layer: Layer, *, shared: bool) -> int:

@@ -191,7 +191,7 @@ def _assemble(conv: Convolution, rows: Rows, window: Window, parts: list[Part], 
         macs=conv.macs,
         overlaps={conv.input: _distance(conv, rows)} if eaten else {},
         routines=tuple(routines),
-        note=f"pairs of pixels by four channels, {choice.unroll} pairs of products a pass, {choice.loads.upper()}",
+        note=f"2 pixels x 4 channels, {choice.unroll} pairs a pass, {choice.loads.upper()}",
         estimate=_estimate(conv, rows, window, choice, list(zip(parts, routines, strict=True))),
     )
 

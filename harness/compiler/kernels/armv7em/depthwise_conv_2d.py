@@ -99,7 +99,7 @@ def _layer(conv: Depthwise, geometry: Geometry, plan: Plan, along_w: bool, band:
         overlaps={} if not along_w or p["batches"] > 1 else {conv.input: _distance(geometry, band)},
         in_place=(conv.input,) if whole and same else (),
         routines=(routine,),
-        note=f"planes of a channel, lines along {'w' if along_w else 'h'}, {band} a band",
+        note=f"a channel's plane along {'w' if along_w else 'h'}, {band} lines a band",
         estimate=_estimate(conv, geometry, routine, band),
     )  # fmt: skip
 

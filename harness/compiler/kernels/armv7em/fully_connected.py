@@ -93,7 +93,7 @@ def _layer(layer: Dense, weights: Weights, shift: int) -> Layer | None:
         macs=layer.macs,
         routines=tuple(routines),
         transformed=wide,
-        note=f"{'four' if wide else 'eight'} channels at a time, weights {plan.weights}",
+        note=f"{4 if wide else 8} channels, {plan.weights} weights",
         estimate=(total + Cost(25, 40) + (Cost(1.3, 2.2) * depth if wide else NOTHING)) * layer.rows,
     )
 

@@ -51,7 +51,7 @@ def _roll(first: Layer, second: Layer) -> Layer:
         macs=first.macs + second.macs,
         overlaps={first.inputs[0]: _distance(first, second)},
         routines=(*first.routines, *second.routines),
-        note=f"rolled, {second.shape['band']} rows at a time: {first.note}",
+        note=f"rolled, {second.shape['band']} rows a step: {first.note}",
         estimate=first.estimate + second.estimate + Cost(0.4, 0.6) * kept + Cost(15, 25) * (lines + len(bands)),
     )
 
