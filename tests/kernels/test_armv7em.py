@@ -42,12 +42,20 @@ KINDS = {
     "depthwise_conv_2d": decided(depthwise_conv_2d(LARGE)),
     "fully_connected": decided(fully_connected(LARGE)),
     "graphs": graphs(),
-    "mean": mean(),
+    "mean": mean(LARGE),
     "pointwise": decided(conv_2d(LARGE, st.just((1, 1)))),
     "pool_2d": pool_2d(LARGE),
     "pruned": pruned_networks(),
 }
-BUILDS = {"conv_2d": 14, "depthwise_conv_2d": 10, "chains": 10, "pointwise": 8, "fully_connected": 8, "add": 8}
+BUILDS = {
+    "conv_2d": 14,
+    "depthwise_conv_2d": 10,
+    "chains": 10,
+    "pointwise": 8,
+    "fully_connected": 8,
+    "add": 6,
+    "pool_2d": 6,
+}
 ways = st.one_of(
     st.builds(Way, st.sampled_from(("balanced", "latency", "ram", "flash"))),
     st.builds(Way, st.just("latency"), seeds),

@@ -220,10 +220,13 @@ def pool_2d(draw: st.DrawFn, sizes: Sizes = SMALL) -> Case:
 
 
 @st.composite
-def mean(draw: st.DrawFn) -> Case:
+def mean(draw: st.DrawFn, sizes: Sizes = SMALL) -> Case:
     """MEAN over any axes, some named twice or from the end, dimensions kept or not."""
     shape = tuple(draw(st.lists(st.integers(1, 6), min_size=2, max_size=4)))
     axes = draw(st.lists(st.integers(-len(shape), len(shape) - 1), min_size=1, max_size=len(shape)))
+    if sizes is not SMALL and draw(st.booleans()):  # over a plane
+        shape = (draw(st.integers(1, 2)), *draw(st.tuples(*[st.integers(1, 18)] * 2)), draw(sizes.channels))
+        axes = [1, 2]
     q = draw(quantizations)
     out = q if draw(st.booleans()) else draw(quantizations)
     keep = draw(st.booleans())

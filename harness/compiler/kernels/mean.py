@@ -1,18 +1,47 @@
 """MEAN over any axes of an int8 tensor."""
 
+from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 
 import numpy as np
 
+from harness.compiler.graph import Tensor
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
 MAX_SUMMED = 1 << 23  # as many int8 values as a 32-bit sum surely holds
 
 
-def lower(node: Node) -> Layer:
-    """Lower to kernels/mean.h."""
+@dataclass(frozen=True)
+class Mean:
+    """A MEAN that was checked.
+
+    Attributes:
+        input: the tensor it reads.
+        output: the tensor it writes.
+        sizes: keep x sum x keep x sum x keep.
+        offset: what is taken from a sum.
+        multiplier: from a sum to the output's scale, 1 / the number of values in it.
+        shift: of it.
+        zero_point: of the output.
+    """
+
+    input: Tensor
+    output: Tensor
+    sizes: tuple[int, ...]
+    offset: int
+    multiplier: int
+    shift: int
+    zero_point: int
+
+
+def read(node: Node) -> Mean:
+    """Check the operator.
+
+    Raises:
+        UserError: it is damaged, or sums more than 32 bits hold.
+    """
     node.counts((2,))
     source, target = node.activation(), node.output
     rank = len(source.shape)
@@ -25,18 +54,24 @@ def lower(node: Node) -> Layer:
     node.require(count <= MAX_SUMMED, f"sums {count} values; expected at most {MAX_SUMMED}")
     source_q, target_q = node.int8(source), node.int8(target)
     multiplier, shift = _divided(*node.multiplier(source_q.scale / target_q.scale), count)
+    return Mean(source, target, sizes, source_q.zero_point * count, multiplier, shift, target_q.zero_point)
+
+
+def lower(node: Node) -> Layer:
+    """Lower to kernels/mean.h."""
+    mean = read(node)
     return Layer(
         index=0,
-        name=target.name,
+        name=mean.output.name,
         op="MEAN",
         kernel="mean",
         shape={
-            **dict(zip(("keep0", "sum0", "keep1", "sum1", "keep2"), sizes, strict=True)),
-            "offset": source_q.zero_point * count, "multiplier": multiplier, "shift": shift,
-            "output_zero_point": target_q.zero_point,
+            **dict(zip(("keep0", "sum0", "keep1", "sum1", "keep2"), mean.sizes, strict=True)),
+            "offset": mean.offset, "multiplier": mean.multiplier, "shift": mean.shift,
+            "output_zero_point": mean.zero_point,
         },
-        inputs=(source.index,),
-        outputs=(target.index,),
+        inputs=(mean.input.index,),
+        outputs=(mean.output.index,),
     )  # fmt: skip
 
 
