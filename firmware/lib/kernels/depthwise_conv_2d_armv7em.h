@@ -24,7 +24,8 @@ typedef struct {
     int32_t in_lines, in_step, in_batch;
     int32_t out_lines, out_step, out_batch;
     int32_t taps, stride, pad;
-    int32_t band; /* lines of output from one filling of the scratch */
+    int32_t passes, pass_stream; /* output channels of an input channel; words of the stream for one of them */
+    int32_t band;                /* lines of output from one filling of the scratch */
     int32_t line_bytes, line_start, scratch_bytes;
     int32_t input_zero_point;
     depthwise_routine *routine;
@@ -55,7 +56,8 @@ KERNEL void depthwise_conv_2d_armv7em_lines(const depthwise_conv_2d_armv7em_shap
         depthwise_conv_2d_armv7em_clear(s, scratch);
     const depthwise_run run = {s->channels, scratch, scratch + (band.first - band.top) * s->line_bytes + s->line_start,
                                band.last - band.first, band.lines};
-    s->routine(in, out, stream, &run);
+    for (int32_t pass = 0; pass < s->passes; pass++)
+        s->routine(in, out + pass, stream + pass * s->pass_stream, &run);
 }
 
 KERNEL void depthwise_conv_2d_armv7em(const depthwise_conv_2d_armv7em_shape *s, const int8_t *in, const int32_t *stream,

@@ -70,7 +70,7 @@ class Staircase:
         found = np.where(self.multipliers[:, None] == 0, np.where(q <= 0, -NEVER, NEVER), found)
         return np.where(j <= self.low, -NEVER, np.where(j > self.high, NEVER, found))
 
-    def part(self, which: slice) -> "Staircase":
+    def part(self, which: slice | Int64s) -> "Staircase":
         """Return some of the channels."""
         return replace(
             self, multipliers=self.multipliers[which], shifts=self.shifts[which],

@@ -49,6 +49,10 @@ class Writer:
             self(*ending, f"bne.w {label}")
             self._taken[name] = self._taken.get(name, 0) + 1
 
+    def label(self, line: str) -> None:
+        """Add a label."""
+        self._text.append(line)
+
     def routine(self) -> Routine:
         """Return what was written."""
         branch = taken_branch_cycles("direct", target_unaligned=False)

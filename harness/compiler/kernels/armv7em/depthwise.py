@@ -17,6 +17,7 @@ Weights are scaled by 2^k, so no constant C is needed beside the multiplier (req
 takes LDR, SMLAD, SMLABT a line: 1.44 a product.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,24 +103,36 @@ def plan(weights: Int64s, bias: Int64s, stairs: Staircase) -> Plan | None:
     """
     if not stairs.regular:
         return None
-    channels = len(bias)
-    w = np.zeros((channels, TAPS, TAPS), dtype=np.int64)
+    w = np.zeros((len(bias), TAPS, TAPS), dtype=np.int64)
     w[:, : weights.shape[1], : weights.shape[2]] = weights
+    return arrange(w, bias, stairs, _words)
+
+
+def arrange(w: Int64s, bias: Int64s, stairs: Staircase, words: Callable[[Int64s], Int64s]) -> Plan:
+    """Scale the weights, choose the constants that go with that, and put both into a stream.
+
+    Args:
+        w: (channels, slow taps, fast taps).
+        bias: (channels,).
+        stairs: the outputs wanted; regular.
+        words: from scaled weights to (channels, words).
+    """
     least = int(stairs.shifts[stairs.multipliers > 0].min(initial=MAX_SHIFT + 1))
     for k in (8, 7, 6, 5, 4):
         shift = min(MAX_SHIFT, least + k - 1)
-        fitted = fit(stairs, np.full(channels, k), shift, addend=False)
+        fitted = fit(stairs, np.full(len(bias), k), shift, addend=False)
         if fitted is not None:
             constants = np.stack([(bias << k) + fitted.bias, fitted.multiplier], axis=1)
-            return Plan(False, shift, stairs.low, stairs.high, _stream(w << k, constants))
+            stream = np.concatenate([words(w << k), constants], axis=1).ravel()
+            return Plan(False, shift, stairs.low, stairs.high, stream)
     constants = np.stack([bias << 1, stairs.multipliers, stairs.exact_addend(), stairs.shifts], axis=1)
-    return Plan(True, 0, stairs.low, stairs.high, _stream(w << 1, constants))
+    stream = np.concatenate([words(w << 1), constants], axis=1).ravel()
+    return Plan(True, 0, stairs.low, stairs.high, stream)
 
 
-def _stream(w: Int64s, constants: Int64s) -> Int64s:
+def _words(w: Int64s) -> Int64s:
     pairs = np.stack([w[:, :, 0:2], w[:, :, 1:3]], axis=2) & 0xFFFF  # (channels, line, (w0 w1) or (w1 w2), 2)
-    words = (pairs[..., 0] | (pairs[..., 1] << 16)).reshape(len(w), -1)
-    return np.concatenate([words, constants], axis=1).ravel()
+    return (pairs[..., 0] | (pairs[..., 1] << 16)).reshape(len(w), -1)
 
 
 @dataclass(frozen=True)
@@ -130,11 +143,23 @@ class Geometry:
         fast: along the lines.
         slow: across them.
         zero_point: of the input, what the border holds.
+        multiplier: outputs of an input channel; a routine makes one of them, the next channel's lies so far behind.
     """
 
     fast: Axis
     slow: Axis
     zero_point: int
+    multiplier: int
+
+    @property
+    def taps(self) -> int:
+        """Return the lines that an output line reads: always three, those that the window has not with weights of 0."""
+        return TAPS
+
+    @property
+    def limit(self) -> int:
+        """Return the offset of the farthest load."""
+        return (TAPS - 1) * self.line_bytes + 2 * LOOP * self.fast.stride + 2 * UNROLL * self.fast.stride + 4
 
     @property
     def line_bytes(self) -> int:
@@ -149,7 +174,8 @@ class Geometry:
         f, s = self.fast, self.slow
         steps = f"{f.step}_{s.step}_{f.out_step}_{s.out_step}"
         border = f"_z{self.zero_point + 128}" if self.bordered else ""
-        return f"{f.used}p{f.pad}to{f.out}s{f.stride}x{s.stride}_{steps}{border}"
+        times = f"_m{self.multiplier}" if self.multiplier > 1 else ""
+        return f"{f.used}p{f.pad}to{f.out}s{f.stride}x{s.stride}_{steps}{times}{border}"
 
     @property
     def bordered(self) -> bool:
@@ -175,21 +201,28 @@ def routine(geometry: Geometry, plan_: Plan) -> Routine:
         if geometry.bordered:
             w(*load_constant("r12", geometry.zero_point))
         with w.loop("widen", "subs r11, r11, #1"):
-            _widen(w, geometry)
+            widen(w, geometry)
         w("vmov r2, s1", "ldm r2!, {r4-r9}")
         # s8 bias, s9 the same (both sums start with one VMOV), s10 multiplier, s11 R, s14 n
         w("vldm r2!, {s9, s10}" if not plan_.exact else "vldm r2!, {s9, s10, s11, s12}")
         w("vmov s1, r2", "vmov.f32 s8, s9")
         if plan_.exact:
             w("vmov.f32 s14, s12")
-        w("vmov r1, s2", "add r0, r1, #1", "vmov s2, r0", "vmov r0, s4", "vmov r2, s7", "vmov s15, r2")
+        w(
+            "vmov r1, s2",
+            f"add r0, r1, #{geometry.multiplier}",
+            "vmov s2, r0",
+            "vmov r0, s4",
+            "vmov r2, s7",
+            "vmov s15, r2",
+        )
         with w.loop("line", "vmov r2, s15", "subs r2, r2, #1", "vmov s15, r2"):
             _line(w, geometry, plan_)
     w(*(["vpop {s16}"] if looped else []), "pop {r4-r11, pc}")
     return w.routine()
 
 
-def _widen(w: Writer, geometry: Geometry) -> None:
+def widen(w: Writer, geometry: Geometry) -> None:
     """Widen one line from r0 to r1, and move both to the next."""
     fast = geometry.fast
     elements: list[int | None] = [None] * (fast.pad % 2) + list(range(fast.used))
@@ -298,7 +331,12 @@ def _requantize(w: Writer, plan_: Plan, sums: list[str], ring: list[str]) -> Non
         for register in sums:
             w(f"ssat {register}, #8, {register}" + (f", asr #{plan_.shift}" if plan_.shift else ""))
     for register in sums:
-        if plan_.low > -128:
-            w(f"cmp {register}, #{plan_.low}", "it lt", f"movlt {register}, #{plan_.low}")
-        if plan_.high < 127:
-            w(f"cmp {register}, #{plan_.high}", "it gt", f"movgt {register}, #{plan_.high}")
+        clamp(w, plan_, register)
+
+
+def clamp(w: Writer, plan_: Plan, register: str) -> None:
+    """Clamp an output to what the activation allows, where that is less than int8."""
+    if plan_.low > -128:
+        w(f"cmp {register}, #{plan_.low}", "it lt", f"movlt {register}, #{plan_.low}")
+    if plan_.high < 127:
+        w(f"cmp {register}, #{plan_.high}", "it gt", f"movgt {register}, #{plan_.high}")
