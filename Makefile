@@ -1,7 +1,7 @@
 # make bench   set up and measure the zoo on the emulated nano33      make test    set up and run every check
 # make setup   set up alone                                           make fuzz    5,000 damaged files of each model
 # make lint    format, style, types, who may import whom              make lock    resolve the dependencies again
-# make baseline   measure the committed baseline again, after a change that is meant to move it
+# make baseline   measure results/baselines and results/engine again, after a change that is meant to move them
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,7 @@ baseline: setup
 	$(BIN)/harness bench --board nano33 --on qemu --data synthetic --samples 32 --out results/baselines/zoo
 	$(BIN)/harness bench $(MLPERF) --board nano33 --on qemu --samples 32 --out results/baselines/mlperf
 	rm -rf results/baselines/*/elf
+	$(BIN)/python -m benchmarks.engine --write
 
 # uv resolves for every platform and Python; pip, with pip's own settings, installs.
 UV := $(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --generate-hashes --no-header --quiet \

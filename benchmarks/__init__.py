@@ -1,0 +1,1 @@
+"""Scripts that measure this project against its peers and print ratios."""
