@@ -10,7 +10,15 @@ from functools import partial
 from typing import Literal
 
 from harness.compiler.kernels import estimate, lower, size
-from harness.compiler.kernels.armv7em import add, conv_2d, depthwise_conv_2d, fully_connected, mean, pool_2d
+from harness.compiler.kernels.armv7em import (
+    add,
+    conv_2d,
+    depthwise_conv_2d,
+    fully_connected,
+    mean,
+    pool_2d,
+    tiled_conv_2d,
+)
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 
@@ -21,7 +29,7 @@ Generator = Callable[[Node], Iterable[Layer]]
 ARMV7EM: Mapping[str, tuple[Generator, ...]] = {
     "ADD": (add.candidates,),
     "AVERAGE_POOL_2D": (pool_2d.candidates,),
-    "CONV_2D": (conv_2d.candidates,),
+    "CONV_2D": (conv_2d.candidates, tiled_conv_2d.candidates),
     "DEPTHWISE_CONV_2D": (depthwise_conv_2d.candidates,),
     "FULLY_CONNECTED": (fully_connected.candidates,),
     "MAX_POOL_2D": (pool_2d.candidates,),
