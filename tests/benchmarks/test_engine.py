@@ -26,7 +26,6 @@ RULES = (
     "ram_total_bytes>+0.5%",
 )
 SAMPLES = 5  # those that are timed
-not_yet = pytest.mark.xfail(reason="pretrainedResnet_quant keeps its limits in `latency` once Winograd is there")
 
 
 def committed() -> Document:
@@ -34,7 +33,7 @@ def committed() -> Document:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["balanced", pytest.param("latency", marks=not_yet), "ram", "flash"])
+@pytest.mark.parametrize("mode", OBJECTIVES)
 def test_the_engine_keeps_its_figures_and_limits(mode):
     data_folder()
     figures = committed()
@@ -54,7 +53,6 @@ def test_the_engine_keeps_its_figures_and_limits(mode):
     assert not [str(check) for check in wrong if check.row.optimise == mode]
 
 
-@not_yet
 def test_the_committed_figures_are_whole_and_within_the_limits():
     figures = committed()
     assert {(row.model, row.optimise) for row in figures.rows} == {
