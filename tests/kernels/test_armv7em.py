@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.compiler.choose import OBJECTIVES
 from harness.oracle import Oracle
+from tests.kernels.test_mlperf import SHAPES
 from tests.support import emulated
+from tests.support.data import MLPERF, mlperf_model
 from tests.support.decisive import decided
 from tests.support.emulated import Way
 from tests.support.exactness import compile_all, difference
@@ -57,7 +60,7 @@ BUILDS = {
     "pool_2d": 6,
 }
 ways = st.one_of(
-    st.builds(Way, st.sampled_from(("balanced", "latency", "ram", "flash"))),
+    st.builds(Way, st.sampled_from(OBJECTIVES)),
     st.builds(Way, st.just("latency"), seeds),
 )
 
@@ -79,6 +82,17 @@ def test_equals_the_oracle_in_every_byte(name, oracle):
             emulated.check(cases, Path(folder), oracle, way)
 
     property_holds()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimise", OBJECTIVES)
+def test_mlperf_models_equal_the_oracle(optimise, oracle, tmp_path):
+    cases = []
+    for name in MLPERF:
+        batch = np.random.default_rng(0).integers(-128, 128, (4, *SHAPES[name]), dtype=np.int8)
+        batch[0], batch[1] = -128, 127
+        cases.append(Case(mlperf_model(name).read_bytes(), (batch,), name))
+    emulated.check(cases, tmp_path, oracle, Way(optimise))
 
 
 def test_a_few_of_every_kind_equal_the_oracle(oracle):
