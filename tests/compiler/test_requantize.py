@@ -29,13 +29,14 @@ def golden(stairs: Staircase, channel: int, x: np.ndarray) -> np.ndarray:
     return np.clip(values, stairs.low, stairs.high)
 
 
-def two_instructions(stairs: Staircase, constants: Constants, channel: int, k: int, x: np.ndarray) -> np.ndarray:
+def two_instructions(stairs: Staircase, constants: Constants, channel: int, k: int, x: np.ndarray, origin=0):
     """SMMLAR and SSAT, and the clamp that follows where the activation asks for one."""
     v = (x << k) + constants.bias[channel]
     assert np.all(np.abs(v) < 2**31)
     t = (v * constants.multiplier[channel] + (constants.addend[channel] << 32) + 2**31) >> 32
     assert np.all(np.abs(t) < 2**31)
-    return np.clip(np.clip(t >> constants.shift, -128, 127), stairs.low, stairs.high)
+    byte = np.clip(t >> constants.shift, 0, 255) if origin else np.clip(t >> constants.shift, -128, 127)
+    return np.clip(byte + origin, stairs.low, stairs.high)
 
 
 def interesting(stairs: Staircase, channel: int) -> np.ndarray:
@@ -59,17 +60,18 @@ def test_thresholds_are_where_the_output_changes(stairs):
 
 
 @settings(max_examples=300)
-@given(staircases(), st.sampled_from([0, 1, 4, 8]), st.booleans(), st.integers(0, 3))
-def test_what_is_found_is_exact(stairs, k, addend, coarser):
+@given(staircases(), st.sampled_from([0, 1, 4, 8]), st.booleans(), st.integers(0, 3), st.booleans())
+def test_what_is_found_is_exact(stairs, k, addend, coarser, from_low):
     shift = min(15, int(stairs.shifts.min()) - 1 + k) - coarser
     if shift < 0:
         return
-    constants = fit(stairs, np.full(stairs.multipliers.size, k), shift, addend=addend)
+    origin = stairs.low if from_low else 0
+    constants = fit(stairs, np.full(stairs.multipliers.size, k), shift, addend=addend, origin=origin)
     if constants is None:
         return
     for channel in range(stairs.multipliers.size):
         x = interesting(stairs, channel)
-        assert np.array_equal(two_instructions(stairs, constants, channel, k, x), golden(stairs, channel, x))
+        assert np.array_equal(two_instructions(stairs, constants, channel, k, x, origin), golden(stairs, channel, x))
 
 
 @settings(max_examples=300)

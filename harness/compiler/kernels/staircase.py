@@ -54,9 +54,14 @@ class Staircase:
         tiny = (self.multipliers == 0) | ((self.shifts > MAX_EXACT_SHIFT) & (reach < 2**21))
         return replace(self, multipliers=np.where(tiny, 0, self.multipliers), shifts=np.where(tiny, 1, self.shifts))
 
-    def exact_addend(self) -> Int64s:
-        """Return R = (2 z + 1) 2^(n-1), which rounds and adds the zero point."""
-        return (2 * self.zero_point + 1) * (np.int64(1) << (self.shifts - 1))
+    def exact_addend(self, origin: int = 0) -> Int64s:
+        """Return R = (2 z + 1) 2^(n-1), which rounds and adds the zero point z; with an origin, z less that."""
+        return (2 * (self.zero_point - origin) + 1) * (np.int64(1) << (self.shifts - 1))
+
+    @property
+    def clamped(self) -> bool:
+        """Tell whether the activation allows less than int8."""
+        return (self.low, self.high) != (-128, 127)
 
     def thresholds(self) -> Int64s:
         """Return (channels, 255): the least x whose output is at least j, for j = -127..127.

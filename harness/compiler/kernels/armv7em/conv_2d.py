@@ -111,13 +111,21 @@ def _choices(window: Window, *, shared: bool) -> Iterator[Choice]:
 
 
 def _parts(conv: Convolution) -> list[Part] | None:
+    """Return all groups of four channels, and the rest: they have one inner loop, so both share products or neither."""
+    parts = _parts_that(conv, share=True)
+    if parts and not all(part.arithmetic.shared for part in parts):
+        return _parts_that(conv, share=False)
+    return parts
+
+
+def _parts_that(conv: Convolution, *, share: bool) -> list[Part] | None:
     whole, stairs, parts = conv.out_c - conv.out_c % 4, conv.stairs(), []
     for first, last in ((0, whole), (whole, conv.out_c)):
         if first == last:
             continue
         channels = slice(first, last)
         bias = conv.bias[channels].astype(np.int64)
-        arithmetic = product.arithmetic(conv.matrix[channels], bias, stairs.part(channels))
+        arithmetic = product.arithmetic(conv.matrix[channels], bias, stairs.part(channels), share=share)
         if arithmetic is None:
             return None
         parts.append(Part(arithmetic, min(4, last - first), first))

@@ -118,14 +118,15 @@ def arrange(w: Int64s, bias: Int64s, stairs: Staircase, words: Callable[[Int64s]
         words: from scaled weights to (channels, words).
     """
     least = int(stairs.shifts[stairs.multipliers > 0].min(initial=MAX_SHIFT + 1))
+    origin = stairs.low if stairs.clamped else 0
     for k in (8, 7, 6, 5, 4):
         shift = min(MAX_SHIFT, least + k - 1)
-        fitted = fit(stairs, np.full(len(bias), k), shift, addend=False)
+        fitted = fit(stairs, np.full(len(bias), k), shift, addend=False, origin=origin)
         if fitted is not None:
             constants = np.stack([(bias << k) + fitted.bias, fitted.multiplier], axis=1)
             stream = np.concatenate([words(w << k), constants], axis=1).ravel()
             return Plan(False, shift, stairs.low, stairs.high, stream)
-    constants = np.stack([bias << 1, stairs.multipliers, stairs.exact_addend(), stairs.shifts], axis=1)
+    constants = np.stack([bias << 1, stairs.multipliers, stairs.exact_addend(origin), stairs.shifts], axis=1)
     stream = np.concatenate([words(w << 1), constants], axis=1).ravel()
     return Plan(True, 0, stairs.low, stairs.high, stream)
 
@@ -297,8 +298,9 @@ def _outputs(
             for line in range(TAPS):
                 a, b = ring[line], ring[TAPS]
                 w(f"ldr {b}, [r0, #{read + line * pitch + 2 * p + 4}]")
-                w(f"smlad r10, {a}, r{4 + 2 * line}, r10", f"smlatb r11, {a}, r{4 + 2 * line}, r11")
-                w(f"smlabt r10, {b}, r{5 + 2 * line}, r10", f"smlad r11, {b}, r{5 + 2 * line}, r11")
+                w(f"smlad r10, {a}, r{4 + 2 * line}, r10", f"smlabt r10, {b}, r{5 + 2 * line}, r10")
+                if p + 1 < outputs.stop:
+                    w(f"smlatb r11, {a}, r{4 + 2 * line}, r11", f"smlad r11, {b}, r{5 + 2 * line}, r11")
                 ring[line], ring[TAPS] = b, a
         else:
             for q in range(p, min(p + 2, outputs.stop)):
@@ -324,19 +326,27 @@ def _requantize(w: Writer, plan_: Plan, sums: list[str], ring: list[str]) -> Non
             w(f"add {sign}, {addend}, {register}, asr #31", f"smmlar {register}, {register}, {free}, {sign}")
         w(f"vmov {free}, s14", f"vmov {addend}, {sign}, s12, s13")
         for register in sums:
-            w(f"asr {register}, {register}, {free}", f"ssat {register}, #8, {register}")
+            w(f"asr {register}, {register}, {free}")
+            saturate(w, plan_, register, 0)
     else:
         for register in sums:
             w(f"smmulr {register}, {register}, {free}")
         for register in sums:
-            w(f"ssat {register}, #8, {register}" + (f", asr #{plan_.shift}" if plan_.shift else ""))
-    for register in sums:
-        clamp(w, plan_, register)
+            saturate(w, plan_, register, plan_.shift)
 
 
-def clamp(w: Writer, plan_: Plan, register: str) -> None:
-    """Clamp an output to what the activation allows, where that is less than int8."""
-    if plan_.low > -128:
-        w(f"cmp {register}, #{plan_.low}", "it lt", f"movlt {register}, #{plan_.low}")
-    if plan_.high < 127:
-        w(f"cmp {register}, #{plan_.high}", "it gt", f"movgt {register}, #{plan_.high}")
+def saturate(w: Writer, plan_: Plan, register: str, shift: int) -> None:
+    """Shift to the right and clamp to what the activation allows; where that is less than int8, from 0 being `low`."""
+    by = f", asr #{shift}" if shift else ""
+    above = 255 - (plan_.high - plan_.low)
+    if (plan_.low, plan_.high) == (-128, 127):
+        w(f"ssat {register}, #8, {register}{by}")
+    elif plan_.high == 127:
+        w(
+            f"usat {register}, #8, {register}{by}",
+            *add_constant(register, plan_.low),
+            f"ssat {register}, #8, {register}",
+        )
+    else:  # what is above ends at 255, then everything goes where it belongs
+        w(f"usat {register}, #8, {register}{by}", f"addw {register}, {register}, #{above}")
+        w(f"usat {register}, #8, {register}", *add_constant(register, plan_.low - above))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compiler.kernels.armv7em.assembly import Writer, add_constant, load_constant
-from harness.compiler.kernels.armv7em.depthwise import PARAMETERS, Geometry, Plan, arrange, clamp, widen
+from harness.compiler.kernels.armv7em.depthwise import PARAMETERS, Geometry, Plan, arrange, saturate, widen
 from harness.compiler.kernels.staircase import Int64s, Staircase
 from harness.compiler.routine import Routine
 
@@ -182,11 +182,10 @@ def _requantize(w: Writer, plan_: Plan, sums: list[str]) -> None:
         for register in sums:
             w(f"add r2, r9, {register}, asr #31", f"smmlar {register}, {register}, r8, r2")
         for register in sums:
-            w(f"asr {register}, {register}, r10", f"ssat {register}, #8, {register}")
+            w(f"asr {register}, {register}, r10")
+            saturate(w, plan_, register, 0)
     else:
         for register in sums:
             w(f"smmulr {register}, {register}, r8")
         for register in sums:
-            w(f"ssat {register}, #8, {register}" + (f", asr #{plan_.shift}" if plan_.shift else ""))
-    for register in sums:
-        clamp(w, plan_, register)
+            saturate(w, plan_, register, plan_.shift)

@@ -96,13 +96,14 @@ class Arithmetic:
         return len(self.matrix) // 4
 
 
-def arithmetic(matrix: NDArray[np.int8], bias: Int64s, stairs: Staircase) -> Arithmetic | None:
+def arithmetic(matrix: NDArray[np.int8], bias: Int64s, stairs: Staircase, *, share: bool = True) -> Arithmetic | None:
     """Choose the constants of some channels.
 
     Args:
         matrix: (channels, K) weights.
         bias: (channels,) with the input's zero point folded in.
         stairs: the outputs wanted.
+        share: whether two channels may share a multiplication, where they can.
 
     Returns:
         The arithmetic, channels without weights added up to a multiple of four; None where even the exact form cannot
@@ -112,7 +113,7 @@ def arithmetic(matrix: NDArray[np.int8], bias: Int64s, stairs: Staircase) -> Ari
         return None
     weights, bias, stairs = _pad(matrix.astype(np.int64), bias, stairs)
     reach = np.maximum(np.abs(stairs.least), np.abs(stairs.most))[1::2].max()
-    shared = bool(reach < 2**23 - 2**16 and np.all(weights[0::2] + LANE * weights[1::2] >= -(2**15)))
+    shared = bool(share and reach < 2**23 - 2**16 and np.all(weights[0::2] + LANE * weights[1::2] >= -(2**15)))
     bits = np.tile([0, 8 if shared else 0], len(weights) // 2)
     fitted = _fit(stairs, bits)
     if fitted is None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compiler.kernels.staircase import NEVER, Int64s, Staircase, ceil_div, levels, steps
+from harness.compiler.kernels.staircase import NEVER, Int64s, Staircase, ceil_div, steps
 
 MAX_SHIFT = 15
 """The largest N: t = y 2^N must leave some headroom in 32 bits."""
@@ -49,7 +49,7 @@ class Constants:
     bias: Int64s
 
 
-def fit(stairs: Staircase, scale_bits: Int64s, shift: int, *, addend: bool = True) -> Constants | None:
+def fit(stairs: Staircase, scale_bits: Int64s, shift: int, *, addend: bool = True, origin: int = 0) -> Constants | None:
     """Search constants with which the two instructions reproduce a staircase.
 
     Args:
@@ -57,17 +57,24 @@ def fit(stairs: Staircase, scale_bits: Int64s, shift: int, *, addend: bool = Tru
         scale_bits: (channels,) k.
         shift: N, at most MAX_SHIFT.
         addend: whether the kernel has a register for C; else C is 0, and M is searched more widely.
+        origin: the output that the instructions shall give as 0.
 
     Returns:
-        The constants; None where one of the channels has none.
+        The constants; None where one of the channels has none. Outputs that the activation's clamp would change are
+        only right after that clamp.
     """
-    wanted = stairs.thresholds()
+    if stairs.low == stairs.high:  # the clamp does it all
+        nothing = np.zeros_like(stairs.multipliers)
+        return Constants(shift, nothing, nothing, nothing)
+    outputs = np.arange(stairs.low + 1, stairs.high + 1, dtype=np.int64)
+    wanted = stairs.thresholds()[:, outputs + 127]
     found = []
     for channel in range(stairs.multipliers.size):
         k = int(scale_bits[channel])
-        step = _Step(wanted[channel], int(stairs.least[channel]), int(stairs.most[channel]), k, shift)
+        reach = int(stairs.least[channel]), int(stairs.most[channel])
+        step = _Step(outputs - origin, wanted[channel], *reach, k, shift)
         m, n = int(stairs.multipliers[channel]), int(stairs.shifts[channel])
-        tries = _tries(step, m, n, stairs.zero_point) if addend else _tries_without_addend(m, n, k, shift)
+        tries = _tries(step, m, n, stairs.zero_point - origin) if addend else _tries_without_addend(m, n, k, shift)
         one = next((hit for hit in map(step.solve, tries) if hit is not None), None)
         if one is None:
             return None
@@ -78,8 +85,9 @@ def fit(stairs: Staircase, scale_bits: Int64s, shift: int, *, addend: bool = Tru
 
 @dataclass(frozen=True)
 class _Step:
-    """One channel's staircase and the form that v = 2^k x + D has to take."""
+    """One channel's staircase and the form that v = 2^k x + D has to take: level i from thresholds i on."""
 
+    levels: Int64s
     thresholds: Int64s
     least: int
     most: int
@@ -89,8 +97,7 @@ class _Step:
     def solve(self, attempt: "_Try") -> tuple[int, int, int] | None:
         """Return the first (M, C, D) of an attempt that gives every threshold, if one does."""
         m, c = attempt.multipliers[:, None], attempt.addends[:, None]
-        j, _ = levels(0)
-        t = ceil_div(j * (1 << (self.shift + 32)) - c * 2**32 - 2**31, np.maximum(m, 1))
+        t = ceil_div(self.levels * (1 << (self.shift + 32)) - c * 2**32 - 2**31, np.maximum(m, 1))
         # A target at or below the least reachable x only asks that that x passes; one above the most, that it fails.
         target, always, never = self.thresholds, self.thresholds <= self.least, self.thresholds > self.most
         passes = np.where(never, 0, np.where(always, self.least, target)) << self.k
@@ -127,11 +134,10 @@ def _tries(step: _Step, m: int, n: int, zero_point: int) -> Iterator[_Try]:
         deltas = np.array(sorted(range(-width, width + 1), key=abs), dtype=np.int64)
         yield _Try(np.repeat(exact + deltas, 8), np.tile(base + np.arange(8), deltas.size))
     lost = n - 1 - step.shift + step.k  # m 2^-lost is M
-    _, q = levels(zero_point)
     reached = (step.thresholds > step.least) & (step.thresholds <= step.most)
     if m == 0 or not 0 <= lost <= 14 or not reached.any():
         return
-    slack = (step.thresholds * m - (steps(q, np.array(n)) * 2**31 - 2**30)[0])[reached]
+    slack = (step.thresholds * m - (steps(step.levels - zero_point, np.array(n)) * 2**31 - 2**30))[reached]
     c = np.arange(1 << 15, dtype=np.int64)
     residue = ((1 << (n + 30)) + 2**30 - c * (1 << (32 + lost)) - (1 << (31 + lost))) % m
     inside = np.where(residue <= slack.min(), slack.min() - residue, residue - slack.max())
