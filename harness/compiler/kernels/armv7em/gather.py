@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD = 4
+MAX_SPAN = 4000
+"""Bytes between two elements that are loaded as a pair: both must be reached from one pointer."""
 MAX_STEPS = 64
 """Bytes of a window up to which it is worth writing out loads that loops can do."""
 
@@ -153,7 +155,11 @@ def _steps(g: Geometry) -> Window:
         steps += [Step(offset + i, None, (k + i, k + i + 2, k + i + 1, k + i + 3)) for i in range(0, words, WORD)]
         left += [(offset + i, k + i) for i in range(words, count)]
         while len(left) >= 2:
-            (a, ka), (b, kb), *left = left
+            (a, ka), *left = left
+            if left[0][0] - a > MAX_SPAN:
+                steps.append(Step(a, -1, (ka, -1)))
+                continue
+            (b, kb), *left = left
             steps.append(Step(a, b, (ka, kb)))
     steps += [Step(a, -1, (ka, -1)) for a, ka in left]
     order = np.array([k for step in steps for k in step.order], dtype=np.int64)

@@ -271,10 +271,10 @@ def _fill_steps(w: Writer, gather: Gather) -> None:
     base = 0
     for step in gather.steps:
         offsets = [step.offset] if step.second is None or step.second < 0 else [step.offset, step.second]
-        if max(offsets) - base > MAX_OFFSET:
-            forward = min(offsets) - base
-            w(*add_constant("r0", forward, "r2"), *add_constant("r12", forward, "r2"))
-            base += forward
+        if max(offsets) - base > MAX_OFFSET or min(offsets) < base:
+            moved = min(offsets) - base
+            w(*add_constant("r0", moved, "r2"), *add_constant("r12", moved, "r2"))
+            base += moved
         a = step.offset - base
         if step.second is None:
             w(f"ldr r2, [r0, #{a}]", f"ldr r3, [r12, #{a}]", "sxtb16 r4, r2", "sxtb16 r5, r3")
