@@ -45,9 +45,9 @@ KINDS = {
     "depthwise_conv_2d": decided(depthwise_conv_2d(LARGE)),
     "fully_connected": decided(fully_connected(LARGE)),
     "graphs": graphs(),
-    "mean": mean(LARGE),
+    "mean": decided(mean(LARGE)),
     "pointwise": decided(conv_2d(LARGE, st.just((1, 1)))),
-    "pool_2d": pool_2d(LARGE),
+    "pool_2d": decided(pool_2d(LARGE)),
     "pruned": pruned_networks(),
 }
 BUILDS = {
@@ -82,6 +82,25 @@ def test_equals_the_oracle_in_every_byte(name, oracle):
             emulated.check(cases, Path(folder), oracle, way)
 
     property_holds()
+
+
+@pytest.mark.slow
+def test_add_is_exact_on_every_pair(oracle, tmp_path):
+    every = np.arange(-128, 128, dtype=np.int8)
+    inputs = np.repeat(every, 256)[None, None], np.tile(every, 256)[None, None]
+    cases = []
+    for a, b, out, activation in (
+        (Q(0.0431, -5), Q(0.0212, 127), Q(0.0527, 3), "NONE"),
+        (Q(0.05, -128), Q(0.05, 40), Q(0.05, -128), "RELU"),
+        (Q(0.05, 0), Q(0.05, 0), Q(0.1, 0), "NONE"),
+        (Q(0.0431, 0), Q(0.0017, 0), Q(0.0317, -60), "RELU6"),
+    ):
+        m = ModelBuilder()
+        x, y = m.input((1, 1 << 16), a), m.input((1, 1 << 16), b)
+        cases.append(Case(m.build(m.add(x, y, out, activation=activation)), inputs, f"ADD {a} {b} {out} {activation}"))
+    program = emulated.check(cases, tmp_path, oracle, layouts=["start"])
+    kernels = [description["layers"][0]["kernel"] for description in program.descriptions.values()]
+    assert kernels == ["add_armv7em"] * len(cases)
 
 
 @pytest.mark.slow

@@ -5,14 +5,15 @@ some channel, or to the accumulator just below it, by changing input values gree
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
 
-from harness.compiler.kernels import conv_2d, depthwise_conv_2d, fully_connected
+from harness.compiler.kernels import conv_2d, depthwise_conv_2d, fully_connected, mean, pool
 from harness.compiler.kernels.node import Node
 from harness.compiler.kernels.staircase import Staircase
 from harness.compiler.passes.fuse_activations import fuse_activations
@@ -29,7 +30,7 @@ class Products:
     Attributes:
         matrix: (channels, K).
         bias: (channels,) with the input's zero point folded in.
-        stairs: the outputs.
+        steps: of each channel, the accumulators at which its output becomes another.
         windows: (windows, K) places in the flattened input; -1 where a product meets padding.
         channels: of a window, the channels that see it with these places.
         zero_point: what padding holds.
@@ -37,7 +38,7 @@ class Products:
 
     matrix: np.ndarray
     bias: np.ndarray
-    stairs: Staircase
+    steps: Sequence[np.ndarray]
     windows: np.ndarray
     channels: Callable[[int], range]
     zero_point: int
@@ -56,7 +57,7 @@ def decisive(model: bytes, size: int, count: int, seed: int) -> np.ndarray:
     """Return `count` inputs of a model of one layer, (count, size) int8.
 
     Args:
-        model: content of a .tflite file; other than one convolution or fully connected layer gives random inputs.
+        model: content of a .tflite file; other than one layer that sums gives random inputs.
         size: elements of its input.
         count: of inputs.
         seed: of the generator.
@@ -65,13 +66,11 @@ def decisive(model: bytes, size: int, count: int, seed: int) -> np.ndarray:
     batch = rng.integers(-128, 128, (count, size), dtype=np.int8)
     products = _read(model)
     if products is not None:
-        steps = products.stairs.thresholds()
-        reached = (steps > products.stairs.least[:, None]) & (steps <= products.stairs.most[:, None])
         for values in batch:
             for window, places in enumerate(products.windows):
                 channel = int(rng.choice(products.channels(window)))
-                if reached[channel].any():
-                    target = int(rng.choice(steps[channel][reached[channel]])) - int(rng.integers(2))
+                if products.steps[channel].size:
+                    target = int(rng.choice(products.steps[channel])) - int(rng.integers(2))
                     _drive(products, values, places, channel, target, rng)
     return batch
 
@@ -104,11 +103,17 @@ def _read(model: bytes) -> Products | None:
     return reader(node) if reader and len(graph.operators) == 1 else None
 
 
+def _steps(stairs: Staircase) -> list[np.ndarray]:
+    """Return the steps of each channel that its accumulators can reach."""
+    ends = zip(stairs.thresholds(), stairs.least, stairs.most, strict=True)
+    return [steps[(steps > least) & (steps <= most)] for steps, least, most in ends]
+
+
 def _conv_2d(node: Node) -> Products:
     c = conv_2d.read(node)
     places = _windows(c.place, c.in_c)
     windows = places.reshape(len(places), -1)
-    return Products(c.matrix, c.bias, c.stairs(), windows, lambda _: range(c.out_c), c.input_zero_point)
+    return Products(c.matrix, c.bias, _steps(c.stairs()), windows, lambda _: range(c.out_c), c.input_zero_point)
 
 
 def _depthwise(node: Node) -> Products:
@@ -120,19 +125,43 @@ def _depthwise(node: Node) -> Products:
     def channels(window: int) -> range:
         return range(window % c.in_c * each, (window % c.in_c + 1) * each)
 
-    return Products(matrix, c.bias, c.stairs(), windows, channels, c.input_zero_point)
+    return Products(matrix, c.bias, _steps(c.stairs()), windows, channels, c.input_zero_point)
 
 
 def _fully_connected(node: Node) -> Products:
     d = fully_connected.read(node)
     windows = np.arange(d.rows * d.matrix.shape[1]).reshape(d.rows, -1)
-    return Products(d.matrix, d.bias, d.stairs(), windows, lambda _: range(len(d.matrix)), 0)
+    return Products(d.matrix, d.bias, _steps(d.stairs()), windows, lambda _: range(len(d.matrix)), 0)
+
+
+def _average(node: Node) -> Products:
+    p = pool.read(node)
+    windows = _windows({**p.place, "dilation_h": 1, "dilation_w": 1}, p.channels).transpose(0, 2, 1)
+    windows = windows.reshape(-1, windows.shape[2])
+    taps = windows.shape[1]
+    middle = (2 * np.arange(-127, 128) - 1) * taps  # twice the sums halfway between two outputs
+    steps = np.where(middle < 0, middle // 2 + 1, -(-middle // 2))
+    inside = windows[(windows >= 0).all(axis=1)]
+    return Products(np.ones((1, taps), int), np.zeros(1, int), [steps], inside, lambda _: range(1), 0)
+
+
+def _mean(node: Node) -> Products:
+    m = mean.read(node)
+    windows = np.arange(prod(m.sizes)).reshape(m.sizes).transpose(0, 2, 4, 1, 3).reshape(-1, m.sizes[1] * m.sizes[3])
+    taps = windows.shape[1]
+    ones, ends = np.ones((1, taps), np.int8), np.array([-128, 127]) * taps - m.offset
+    numbers = (np.array([value], dtype=np.int64) for value in (m.multiplier, -m.shift))
+    stairs = Staircase(*numbers, m.zero_point, -128, 127, ends[:1], ends[1:]).without_tiny()
+    steps = _steps(stairs) if stairs.regular else [np.zeros(0, int)]
+    return Products(ones, np.array([-m.offset]), steps, windows, lambda _: range(1), 0)
 
 
 _READERS: dict[str, Callable[[Node], Products]] = {
+    "AVERAGE_POOL_2D": _average,
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
+    "MEAN": _mean,
 }
 
 

@@ -279,8 +279,8 @@ class Way:
 
 def check(
     cases: Sequence[Case], folder: Path, oracle: Oracle, way: Way = Way(), layouts: Sequence[Layout] = LAYOUTS
-) -> None:
-    """Assert that all cases are exact on the emulated core, in each layout; they share one build.
+) -> EmulatedProgram:
+    """Assert that all cases are exact on the emulated core, in each layout; return the build, which they share.
 
     Raises:
         AssertionError: they are not; names the sample and the place. The models and inputs of those that differ are
@@ -298,6 +298,7 @@ def check(
             if text := difference(expected, got, case):
                 found[f"{layout}: {text}"] = case
     assert not found, "\n".join([*found, f"{way}; {_keep(list(found.values()))}"])
+    return program
 
 
 def _labels(cases: Sequence[Case], program: EmulatedProgram) -> str:
