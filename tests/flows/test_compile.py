@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,3 +51,26 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_an_unknown_core_names_the_known(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'m5'.*m4f"):
         compile_to(str(small_model(tmp_path)), tmp_path / "c", prefix="model", core="m5", optimise="balanced")
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs the compiler for Cortex-M")
+@pytest.mark.parametrize("abi", ["softfp", "hard"])
+def test_a_folder_for_a_core_builds_as_its_readme_says(tmp_path: Path, abi: str) -> None:
+    folder = tmp_path / "c"
+    compile_to("kws_dscnn_s", folder, prefix="net", core="m4f", optimise="balanced")
+    command = re.search(r"`(arm-none-eabi-gcc [^`]*)`", (folder / "README.md").read_text())
+    assert command is not None
+    arguments = command[1].replace("softfp", abi).split()
+    subprocess.run([*arguments, "-Wall", "-Wextra", "-Werror"], cwd=folder, check=True, timeout=120)
+    symbols = subprocess.run(
+        ["arm-none-eabi-nm", "net.o", "net_kernels.o"], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+    defined = {line.split()[2] for line in symbols.splitlines() if " T " in line}
+    undefined = {line.split()[1] for line in symbols.splitlines() if " U " in line}
+    assert {"net_init", "net_invoke", "net_tensors"} <= defined
+    assert {name for name in undefined - defined if name.startswith("net_")} == set()
+
+
+def test_the_portable_folder_has_no_assembly(tmp_path: Path) -> None:
+    compile_to("kws_dscnn_s", tmp_path / "c", prefix="net", core=None, optimise="balanced")
+    assert not list((tmp_path / "c").glob("*.S"))
