@@ -34,6 +34,8 @@ UNROLL = 24
 LOOP = 8
 """Outputs in one pass of that loop: the registers of a line rotate with a period of 4 loads."""
 MAX_OFFSET = 4095
+COMMON_SHIFT = 12
+"""The shift that is tried first: layers with the same can share a routine."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ def arrange(w: Int64s, bias: Int64s, stairs: Staircase, words: Callable[[Int64s]
     """
     least = int(stairs.shifts[stairs.multipliers > 0].min(initial=MAX_SHIFT + 1))
     origin = stairs.low if stairs.clamped else 0
-    for k in (8, 7, 6, 5, 4):
-        shift = min(MAX_SHIFT, least + k - 1)
+    tries = [(8, min(COMMON_SHIFT, least + 7)), *((k, min(MAX_SHIFT, least + k - 1)) for k in (8, 7, 6, 5, 4))]
+    for k, shift in dict.fromkeys(tries):
         fitted = fit(stairs, np.full(len(bias), k), shift, addend=False, origin=origin)
         if fitted is not None:
             constants = np.stack([(bias << k) + fitted.bias, fitted.multiplier], axis=1)
