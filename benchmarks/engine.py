@@ -40,9 +40,9 @@ class Peers:
     TensorFlow Lite Micro with CMSIS-NN: built and counted on the same emulated Cortex-M4F (gcc 12.2, its own flags),
     instructions exactly, cycles by the same timings as here; arena, data and stack; model file and linked kernels.
 
-    The best closed engine: the fastest time that MLPerf Tiny's closed division published for a Cortex-M4 (120 MHz,
-    rounds v1.1 and v1.2: Plumerai, X-CUBE-AI 9), in cycles, divided by what hardware needs more than such estimates.
-    That ratio is only known within a band (1.22 to 1.41), and so is this figure.
+    The best closed engine: the fastest time that MLPerf Tiny's closed division published for a Cortex-M4 (Nucleo-L4R5ZI,
+    120 MHz; rounds v1.1 and v1.2: Plumerai, X-CUBE-AI 9), in cycles, divided by what that board needs more than such
+    estimates where CMSIS-NN runs the same model: 1.22 to 1.41 times. Nobody knows that ratio of another engine.
     """
 
     instructions: int
@@ -83,8 +83,8 @@ NOTES = (
     "~ marks estimates. Cycles are those of the executed blocks by the Cortex-M4 manual's timings, without wait "
     "states, for this engine and for TensorFlow Lite Micro (TFLM) with CMSIS-NN alike: no board gave them. "
     "Instructions are exact.",
-    "The closed engines' cycles are published times on a board, divided by what boards need more than such estimates: "
-    "1.22 to 1.41 times, so that a comparison with them is no better than that.",
+    "The closed engines' cycles are published times on a board, divided by what that board needs more than such "
+    "estimates where CMSIS-NN runs the model, 1.22 to 1.41 times: a comparison with them may be 15 % off.",
     "`+` a limit that holds, `!` one that is broken, `*` an aim that is reached as well.",
 )
 
