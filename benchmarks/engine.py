@@ -40,9 +40,9 @@ class Peers:
     TensorFlow Lite Micro with CMSIS-NN: built and counted on the same emulated Cortex-M4F (gcc 12.2, its own flags),
     instructions exactly, cycles by the same timings as here; arena, data and stack; model file and linked kernels.
 
-    The best closed engine: the fastest time that MLPerf Tiny's closed division published for a Cortex-M4 (Nucleo-L4R5ZI,
-    120 MHz; rounds v1.1 and v1.2: Plumerai, X-CUBE-AI 9), in cycles, divided by what that board needs more than such
-    estimates where CMSIS-NN runs the same model: 1.22 to 1.41 times. Nobody knows that ratio of another engine.
+    The best closed engine: the fastest time that MLPerf Tiny's closed division published for a Cortex-M4 (a
+    Nucleo-L4R5ZI at 120 MHz; rounds v1.1 and v1.2: Plumerai, X-CUBE-AI 9), in cycles, divided by what that board needs
+    more than such estimates where CMSIS-NN runs the same model: 1.22 to 1.41 times. That ratio is not known for others.
     """
 
     instructions: int
