@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from harness.compiler.kernels.armv7em import add, dense, depthwise, polyphase, pooling, product, tiles, winograd
+from harness.compiler.kernels.armv7em import (
+    add,
+    dense,
+    depthwise,
+    polyphase,
+    pooling,
+    product,
+    tile_products,
+    tiles,
+    winograd,
+)
 from harness.compiler.kernels.armv7em.dense import Plan
 from harness.compiler.kernels.armv7em.depthwise import Axis, Geometry
 from harness.compiler.kernels.armv7em.gather import Gather
@@ -36,7 +46,7 @@ def plane(outputs: int, stride: int) -> Routine:
 
 
 def tile(method: tiles.Method) -> Routine:
-    return tiles.products(next(tiles.schedules(method, 32)))
+    return tile_products.products(next(tiles.schedules(method, 32)), 1)
 
 
 @pytest.mark.parametrize(("loads", "cost"), [("ldrd", Cost(12, 16)), ("ldr", Cost(14, 15)), ("wide", Cost(15, 19))])
@@ -77,19 +87,19 @@ def test_sixteen_values_of_a_window(kind):
 
 @pytest.mark.parametrize("method", [winograd.WINOGRAD, polyphase.POLYPHASE])
 def test_thirty_two_products_of_two_tiles(method):
-    routines = [tiles.products(next(tiles.schedules(method, depth))) for depth in (32, 16)]
-    assert difference(*routines, "first_group") == Cost(21, 31) * 4
+    routines = [tile_products.products(next(tiles.schedules(method, depth)), 1) for depth in (32, 16)]
+    assert difference(*routines, "first1_groups") == Cost(21, 31) * 4
 
 
 @pytest.mark.parametrize(
     ("routine", "block", "cost"),
     [
-        (tiles.columns(winograd.WINOGRAD), "word", Cost(52, 67)),
+        (tile_products.columns(winograd.WINOGRAD), "word", Cost(52, 67)),
         (tile(winograd.WINOGRAD), "across_0", Cost(54, 57)),
         (winograd.outputs(16, tiles.Tail("plain", 5, -128, 127)), "channel", Cost(232, 266)),
         (winograd.outputs(16, tiles.Tail("signed", 5, -128, 127)), "channel", Cost(269, 304)),
         (winograd.outputs(16, tiles.Tail("exact", 0, -128, 127)), "channel", Cost(293, 328)),
-        (tiles.columns(polyphase.POLYPHASE), "word", Cost(28, 41)),
+        (tile_products.columns(polyphase.POLYPHASE), "word", Cost(28, 41)),
         (tile(polyphase.POLYPHASE), "across_0", Cost(26, 29)),
         (polyphase.outputs(16, tiles.Tail("plain", 5, -128, 127)), "channel", Cost(35, 39)),
         (polyphase.outputs(16, tiles.Tail("exact", 0, -128, 127)), "channel", Cost(43, 48)),

@@ -11,7 +11,7 @@ in the plane, and each output is the sum of four of them. Values are differences
 510, transformed weights within 4 * 128, times 2^k within 2^14: everything fits int16, halves do not mix (SSUB16), and
 the outputs are 2^k y + D, requantised as in requantize.py.
 
-An output takes 6 instructions and its requantisation 2 or 4.
+An output takes 7 instructions and its requantisation 2 or 4.
 """
 
 from functools import cache

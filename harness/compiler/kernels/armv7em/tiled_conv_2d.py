@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.compiler.kernels.armv7em import polyphase, winograd
 from harness.compiler.kernels.armv7em.conv_2d import words
+from harness.compiler.kernels.armv7em.tile_products import columns, product_times, products
 from harness.compiler.kernels.armv7em.tiles import (
     GROUP,
     LANES_BYTES,
@@ -16,9 +17,6 @@ from harness.compiler.kernels.armv7em.tiles import (
     Method,
     Schedule,
     Tail,
-    columns,
-    product_times,
-    products,
     schedules,
     stream,
 )
@@ -28,6 +26,8 @@ from harness.compiler.kernels.staircase import Int64s, Staircase
 from harness.compiler.layer import Layer, ShapeValue, int32_constant
 from harness.compiler.routine import Cost, Routine
 
+UNROLL, LOOP_PAIRS = (4, 2, 1), 32
+"""Groups of four channels written out in the inner loop: as many as divide a layer's, in 1.4 KB of code."""
 MOST_CHANNELS = 1024
 """Output channels: a store reaches the last column of a tile with an immediate offset."""
 
@@ -65,13 +65,14 @@ def candidates(node: Node) -> Iterator[Layer]:
 
 
 def _layer(conv: Convolution, kind: Kind, s: Schedule, finish: Finish, stream_: Int64s) -> Layer:
-    p, m = conv.place, kind.method
-    routines = (columns(m), products(s), kind.outputs(conv.out_c, finish.tail))
+    p, m, groups = conv.place, kind.method, conv.out_c // GROUP
+    unroll = next(n for n in UNROLL if groups % n == 0 and (n == 1 or n * s.piece * s.pieces <= LOOP_PAIRS))
+    routines = (columns(m), products(s, unroll), kind.outputs(conv.out_c, finish.tail))
     strip_columns = TILES * STEP * _pairs(conv, m) + m.span - STEP
     strip, values = strip_columns * m.column_bytes(conv.in_c), m.values_bytes(conv.in_c)
     ragged = p["out_h"] % m.size or p["out_w"] % m.size
     copied = m.span * p["in_w"] * conv.in_c if any(not inside for _, inside in _bands(conv, m)) else 0
-    work = max(copied, values + m.sums * LANES_BYTES * conv.out_c // GROUP)
+    work = max(copied, values + m.sums * LANES_BYTES * groups)
     shape: dict[str, ShapeValue] = {
         "batches": p["batches"], "in_h": p["in_h"], "in_w": p["in_w"], "in_c": conv.in_c, "pad_h": p["pad_h"],
         "pad_w": p["pad_w"], "input_zero_point": conv.input_zero_point,
@@ -95,7 +96,7 @@ def _layer(conv: Convolution, kind: Kind, s: Schedule, finish: Finish, stream_: 
         overlaps={conv.input: _distance(conv, m)} if p["batches"] == 1 else {},
         routines=routines,
         transformed=True,
-        estimate=_estimate(conv, s, routines),
+        estimate=_estimate(conv, s, routines, unroll),
     )
 
 
@@ -129,13 +130,13 @@ def _distance(conv: Convolution, m: Method) -> int:
     return max(0, int((written - unread).max(initial=0)))
 
 
-def _estimate(conv: Convolution, s: Schedule, routines: tuple[Routine, ...]) -> Cost:
+def _estimate(conv: Convolution, s: Schedule, routines: tuple[Routine, ...], unroll: int) -> Cost:
     """Add up the routines' blocks and the C around them (compiled by gcc 12 -O2)."""
     p, m = conv.place, s.method
-    columns_, products_, outputs_ = routines
+    (columns_, products_, outputs_), groups = routines, conv.out_c // GROUP
     bands, pairs, tiles = list(_bands(conv, m)), _pairs(conv, m), -(-p["out_w"] // m.size)
     band = columns_.cost(call=1, word=p["in_w"] * conv.in_c // 4) + Cost(40, 60)
-    band += (products_.cost(**product_times(s, conv.out_c)) + Cost(20, 30)) * pairs
-    band += (outputs_.cost(call=1, group=conv.out_c // GROUP, channel=conv.out_c) + Cost(20, 30)) * tiles
+    band += (products_.cost(**product_times(s, groups, unroll)) + Cost(20, 30)) * pairs
+    band += (outputs_.cost(call=1, group=groups, channel=conv.out_c) + Cost(20, 30)) * tiles
     copied = sum(m.span * p["in_w"] * conv.in_c for _, inside in bands if not inside)
     return (band * len(bands) + Cost(0.5, 0.8) * copied) * p["batches"] + Cost(60, 90)

@@ -39,7 +39,7 @@ import numpy as np
 
 from harness.compiler.kernels.armv7em.assembly import Writer, add_constant, load_constant
 from harness.compiler.kernels.armv7em.tiles import GROUP, LANES_BYTES, OUTPUTS, Finish, Method, Tail, clamped
-from harness.compiler.kernels.staircase import NEVER, Int64s, Staircase, ceil_div, levels
+from harness.compiler.kernels.staircase import NEVER, Int64s, Staircase, ceil_div
 from harness.compiler.routine import Routine
 
 WINOGRAD = Method(
@@ -64,6 +64,8 @@ EXPONENTS = (0, 1, 2, 2)
 MAX_SHIFT = 16
 """The largest N: C 2^4 = z 2^(N + 4) must leave some headroom in 32 bits."""
 EXACT_REACH = 2**25
+MOST_TRIES = 512, 2**14
+"""Values of c, first with more values of M, then with fewer."""
 _A = (
     "add r10, r5, r6", "sub r5, r5, r6", "add r11, r7, r8", "sub r7, r7, r8", "add r4, r4, r11",
     "sub r4, r4, r10, lsl #2", "sub r6, r7, r5, lsl #1", "sub r8, r11, r10", "add r9, r9, r7, lsl #1", "sub r9, r9, r5",
@@ -86,11 +88,11 @@ def finish(weights: Int64s, bias: Int64s, stairs: Staircase) -> Finish | None:
     if not stairs.regular:
         return None
     bias = SCALE * (bias - OFFSET * weights.sum(axis=(1, 2, 3)))
-    for signed in (False, True):
-        found = fit(stairs, signed=signed)
-        if found is not None:
-            shift, words, more = found
-            return Finish(Tail("signed" if signed else "plain", shift, stairs.low, stairs.high), 1, bias + more, words)
+    signed = stairs.low < stairs.zero_point
+    found = fit(stairs, signed=signed)
+    if found is not None:
+        shift, words, more = found
+        return Finish(Tail("signed" if signed else "plain", shift, stairs.low, stairs.high), 1, bias + more, words)
     reach = np.maximum(np.abs(stairs.least), np.abs(stairs.most)).max()
     if reach >= EXACT_REACH:
         return None
@@ -102,12 +104,16 @@ def fit(stairs: Staircase, *, signed: bool) -> tuple[int, Int64s, Int64s] | None
     """Search M, C, E and, where `signed`, K, with which every threshold is right, for all channels.
 
     Returns:
-        N, (channels, 2 or 3) M, C 2^4 and K, (channels,) E; None where a channel has none.
+        N, (channels, 2 or 3) M, C 2^4 and K, (channels,) E; None where a channel has none. Outputs that the
+        activation's clamp would change are only right after that clamp.
     """
     shift = min(MAX_SHIFT, int(stairs.shifts[stairs.multipliers > 0].min(initial=MAX_SHIFT)) + 4)
-    wanted, found = stairs.thresholds(), []
+    outputs = np.arange(stairs.low + 1, stairs.high + 1, dtype=np.int64)
+    if not outputs.size:  # the clamp does it all
+        return shift, np.zeros((stairs.multipliers.size, 2 + signed), dtype=np.int64), np.zeros_like(stairs.shifts)
+    wanted, found = stairs.thresholds()[:, outputs + 127], []
     for channel in range(stairs.multipliers.size):
-        step = _Step(wanted[channel], int(stairs.least[channel]), int(stairs.most[channel]), shift)
+        step = _Step(outputs, wanted[channel], int(stairs.least[channel]), int(stairs.most[channel]), shift)
         m, n = int(stairs.multipliers[channel]), int(stairs.shifts[channel])
         one = next((hit for hit in map(step.solve, _tries(m, n, shift, stairs.zero_point, signed)) if hit), None)
         if one is None:
@@ -127,21 +133,27 @@ class _Try:
 
 
 def _tries(m: int, n: int, shift: int, zero_point: int, signed: bool) -> Iterator[_Try]:
+    """Propose values: of M near m 2^(N - n + 1) / 36, of C = z 2^N + c, K = -2^(N - n).
+
+    c moves all thresholds by the same fraction of 36 y + E, and E by whole numbers; which fraction lies between the
+    closest thresholds is tried out.
+    """
     exponent = shift - n + 1
+    if signed and exponent < 1:
+        return
     scaled = m << max(0, exponent)
     exact = (2 * scaled // (SCALE << max(0, -exponent)) + 1) // 2
-    addends = (zero_point << shift) + np.arange(512, dtype=np.int64)
-    step = -(1 << max(0, shift - n))
-    for delta in (0, 1, -1, 2, -2):
-        for sign in (step, step + 1, step - 1, step + 2, step - 2) if signed else (0,):
-            if sign <= 0:
-                yield _Try(max(0, exact + delta), addends, sign)
+    base, sign = zero_point << shift, -(1 << (shift - n)) if signed else 0
+    for first in (0, *range(MOST_TRIES[0], MOST_TRIES[1], MOST_TRIES[0])):
+        for delta in (0, 1, -1) if first else (0, 1, -1, 2, -2):
+            yield _Try(max(0, exact + delta), base + first + np.arange(MOST_TRIES[0], dtype=np.int64), sign)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One channel's staircase in y."""
+    """One channel's staircase in y: output i from threshold i on."""
 
+    outputs: Int64s
     thresholds: Int64s
     least: int
     most: int
@@ -149,8 +161,7 @@ class _Step:
 
     def solve(self, attempt: _Try) -> tuple[int, int, int, int] | None:
         """Return the first (M, C, K, E) of an attempt that gives every threshold, if one does."""
-        j, _ = levels(0)
-        m, c, wanted = attempt.multiplier, attempt.addends[:, None], j << (self.shift + 32)
+        m, c, wanted = attempt.multiplier, attempt.addends[:, None], self.outputs << (self.shift + 32)
         divisor = np.array(max(m, 1), dtype=np.int64)
         t = ceil_div(wanted - (c << 32), divisor)
         if attempt.sign:
