@@ -20,6 +20,7 @@ from harness.compiler import Program, Target, read_program
 from harness.compiler.choose import OBJECTIVES
 from harness.compiler.layer import Layer
 from harness.compiler.memory import plan_memory
+from harness.compiler.memory.planner import SECONDS
 from harness.compiler.passes.fuse_activations import fuse_activations
 from harness.compiler.passes.ranges import CHANNEL_AXIS, channel_ranges
 from harness.compiler.tflite import read_model
@@ -72,9 +73,9 @@ def form(layer: Layer) -> str:
     return next((name for name in ("exact", "signed") if name in names), "two")
 
 
-def arena(program: Program, layers: Sequence[Layer], **limit: float) -> int:
+def arena(program: Program, layers: Sequence[Layer], seconds: float = SECONDS) -> int:
     """Return the arena that layers need, placed anew."""
-    return plan_memory(program.graph, layers, program.aliases, **limit).arena_bytes
+    return plan_memory(program.graph, layers, program.aliases, seconds=seconds).arena_bytes
 
 
 def main() -> int:

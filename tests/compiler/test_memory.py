@@ -1,6 +1,5 @@
 """The arena planner: no plan loses a value, none is larger than greedy placement, small ones are the smallest."""
 
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -10,19 +9,21 @@ from hypothesis import strategies as st
 
 from harness.compiler import Target, read_program
 from harness.compiler.memory import Buffer, plan_memory
+from harness.compiler.memory.apart import Apart
 from harness.compiler.memory.greedy import arena_bytes, place_greedily
 from harness.compiler.memory.problem import ALIGNMENT
 from harness.compiler.memory.schedule import Schedule
-from tests.support.arenas import Case, case, cases, run, smallest_arena
+from tests.support.arenas import Case, case, cases, run, smallest_arena, solver
 from tests.support.data import MLPERF, mlperf_model
 from tests.support.profiles import examples
 
+START = Apart.start
 lives = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
 items = st.lists(st.builds(lambda size, life: Buffer(size, *life), st.integers(1, 5000), lives), max_size=14)
 
 
 def plan(program, **options):
-    return plan_memory(program.graph, program.layers, program.aliases, **options)
+    return plan_memory(program.graph, program.layers, program.aliases, **{"solver": solver().solve, **options})
 
 
 def greedy_by_size(boxes):
@@ -48,7 +49,7 @@ def test_greedy_placement_is_between_the_busiest_moment_and_greedy_by_size(boxes
     assert most_at_once(boxes) <= arena <= greedy_by_size(boxes)
 
 
-@examples(150)
+@examples(80)
 @given(cases())
 def test_no_plan_loses_a_value_or_is_larger_than_greedy(program):
     greedy, best = plan(program, seconds=0), plan(program)
@@ -59,7 +60,7 @@ def test_no_plan_loses_a_value_or_is_larger_than_greedy(program):
     assert best.optimal, "so small a program is always solved"
 
 
-@examples(60)
+@examples(40)
 @given(cases(layers=4, sizes=(1, 4, 6, 8, 12)))
 def test_tiny_programs_get_the_smallest_arena_there_is(program):
     found = plan(program)
@@ -172,13 +173,20 @@ def test_out_of_time_the_greedy_plan_remains():
     assert plan(crowded(), seconds=1e-9) == plan(crowded(), seconds=0)
 
 
-def test_where_greedy_placement_reaches_the_bound_the_solver_is_not_even_imported():
-    code = (
-        "import sys, tests.compiler.test_memory as t\n"
-        "assert t.plan(t.branches()).optimal and 'ortools' not in sys.modules\n"
-        "assert t.plan(t.crowded()).optimal and 'ortools' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_where_greedy_placement_reaches_the_bound_the_solver_is_not_even_started(monkeypatch):
+    started = []
+    monkeypatch.setattr(Apart, "start", lambda: started.append(1) or START())
+    assert plan_memory(branches().graph, branches().layers, branches().aliases).optimal
+    assert not started
+    assert plan_memory(crowded().graph, crowded().layers, crowded().aliases).optimal
+    assert started and "ortools" not in sys.modules
+
+
+def test_a_solver_that_dies_leaves_the_greedy_plan():
+    with Apart.start() as child:
+        child._process.kill()
+        child._process.wait()
+        assert plan(crowded(), solver=child.solve) == plan(crowded(), seconds=0)
 
 
 @pytest.mark.parametrize("core", [None, "m4f"])

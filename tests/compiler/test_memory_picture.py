@@ -3,12 +3,12 @@
 from hypothesis import given
 
 from harness.compiler.memory import Moment, Occupant, draw, memory_map, plan_memory
-from tests.support.arenas import case, cases
+from tests.support.arenas import case, cases, solver
 from tests.support.profiles import examples
 
 
 def planned(program):
-    plan = plan_memory(program.graph, program.layers, program.aliases)
+    plan = plan_memory(program.graph, program.layers, program.aliases, solver=solver().solve)
     return plan, plan.ordered(program.layers)
 
 

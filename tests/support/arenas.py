@@ -3,8 +3,10 @@
 A program is a graph of tensors, layers that read and write them, and aliases; nothing is ever computed.
 """
 
+import atexit
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from harness.compiler.graph import Graph, Tensor
 from harness.compiler.layer import Layer
 from harness.compiler.memory import MemoryPlan
+from harness.compiler.memory.apart import Apart
 
 ALIGNMENT = 4
 
@@ -260,3 +263,11 @@ def _smallest(boxes: Sequence[tuple[int, int, int]], rules: Mapping[tuple[int, i
         return best
 
     return extend((), 0, best)
+
+
+@cache
+def solver() -> Apart:
+    """Return one child process that solves for all tests of this process: starting it takes longer than solving."""
+    child = Apart.start()
+    atexit.register(child.__exit__, None, None, None)
+    return child

@@ -1,16 +1,17 @@
 """From layers to a plan: greedy placement first, the solver where that leaves a doubt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compiler.graph import Graph
 from harness.compiler.layer import Layer
+from harness.compiler.memory.apart import solve_apart
 from harness.compiler.memory.greedy import arena_bytes, place_greedily, settle
 from harness.compiler.memory.order import best_order
 from harness.compiler.memory.plan import MemoryPlan, Placement
 from harness.compiler.memory.problem import Problem, read_problem
 from harness.compiler.memory.schedule import Schedule, schedule
-from harness.compiler.memory.solve import solve
+from harness.compiler.memory.solve import Answer
 
 SECONDS = 0.25  # deterministic time; the clock on the wall shows up to five times as much
 MAX_PAIRS = 5000  # of blocks that the solver has to keep apart
@@ -30,7 +31,12 @@ class Attempt:
 
 
 def plan_memory(
-    graph: Graph, layers: Sequence[Layer], aliases: Mapping[int, int], *, seconds: float = SECONDS
+    graph: Graph,
+    layers: Sequence[Layer],
+    aliases: Mapping[int, int],
+    *,
+    seconds: float = SECONDS,
+    solver: Callable[..., Answer] = solve_apart,
 ) -> MemoryPlan:
     """Choose the order of the layers and place every activation and scratch buffer.
 
@@ -39,6 +45,7 @@ def plan_memory(
         layers: in an order that may be run.
         aliases: tensor -> the tensor whose memory it names.
         seconds: limit of the solver, in deterministic time; 0 for greedy placement alone.
+        solver: solve.solve, or the same in a child process.
 
     Returns:
         The smallest plan found, never larger than greedy placement in the given order; always the same for one model.
@@ -50,7 +57,7 @@ def plan_memory(
     for part in (ordered, problem):
         if known.arena_bytes == bound or left <= 0 or len(part.pairs) > MAX_PAIRS:
             break
-        answer = solve(
+        answer = solver(
             part, bound_bytes=bound, arena_bytes=known.arena_bytes, order=known.schedule.order, offsets=known.offsets,
             seconds=left / 2 if part != problem else left,
         )  # fmt: skip
