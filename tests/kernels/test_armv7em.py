@@ -85,6 +85,20 @@ def test_equals_the_oracle_in_every_byte(name, oracle):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("optimise", OBJECTIVES)
+def test_rows_of_an_odd_number_of_bytes(optimise, oracle, tmp_path):
+    """Seven channels between two layers, which a depth multiplier keeps from being rounded up."""
+    rng = np.random.default_rng(2)
+    b = ModelBuilder()
+    x = b.input((1, 16, 17, 3), Q(0.05, 58))
+    y = b.conv_2d(x, rng.integers(-127, 128, (7, 1, 1, 3), dtype=np.int8), [0.005], None, Q(0.05, -100))
+    weights = rng.integers(-127, 128, (1, 3, 3, 14), dtype=np.int8)
+    z = b.depthwise_conv_2d(y, weights, [0.003], None, Q(0.05, 3), stride=(2, 2), padding="VALID")
+    batch = rng.integers(-128, 128, (3, 1, 16, 17, 3), dtype=np.int8)
+    emulated.check([Case(b.build(z), (batch,), "7 channels, then 14")], tmp_path, oracle, Way(optimise))
+
+
+@pytest.mark.slow
 def test_add_is_exact_on_every_pair(oracle, tmp_path):
     every = np.arange(-128, 128, dtype=np.int8)
     inputs = np.repeat(every, 256)[None, None], np.tile(every, 256)[None, None]

@@ -353,8 +353,9 @@ def _chain(draw: st.DrawFn, b: ModelBuilder, x: int, step: str) -> int:
     out, activation = Q(draw(scales), draw(st.one_of(st.just(-128), zero_points))), draw(activations)
     stride = (draw(st.integers(1, 2)),) * 2
     if step == "depthwise":
-        weights = _weights(draw, (1, 3, 3, channels), 3)
-        bias = _bias(draw, channels)
+        out_c = channels * (draw(st.sampled_from((1, 1, 1, 2))) if channels < 64 else 1)
+        weights = _weights(draw, (1, 3, 3, out_c), 3)
+        bias = _bias(draw, out_c)
         return b.depthwise_conv_2d(x, weights, _usual(q, out, 9), bias, out, stride=stride, activation=activation)
     if step == "pool":
         op = draw(st.sampled_from(("AVERAGE_POOL_2D", "MAX_POOL_2D")))
