@@ -35,6 +35,8 @@ ARMV7EM: Mapping[str, tuple[Generator, ...]] = {
     "MAX_POOL_2D": (pool_2d.candidates,),
     "MEAN": (mean.candidates,),
 }
+TRANSFORMING = (tiled_conv_2d.candidates,)
+"""Generators all of whose candidates store transformed weights: their search is spared where those are not allowed."""
 GENERATORS: Mapping[str, Mapping[str, tuple[Generator, ...]]] = {"m4f": ARMV7EM, "m7": ARMV7EM}
 REFUSALS: Mapping[str, Callable[[Node], str]] = {
     "CONV_2D": conv_2d.refusal,
@@ -148,9 +150,10 @@ def candidates(node: Node, target: Target) -> Options:
     """Return every form that a layer may take on a core for an objective."""
     portable = lower(node)
     portable = replace(portable, estimate=estimate.portable(node, portable, small=target.shared))
-    generators = target.generators.get(node.operator.op, ())
+    latency = target.objective == "latency"
+    generators = [g for g in target.generators.get(node.operator.op, ()) if latency or g not in TRANSFORMING]
     made = [layer for generate in generators for layer in generate(node)]
-    allowed = [layer for layer in made if target.objective == "latency" or not layer.transformed]
+    allowed = [layer for layer in made if latency or not layer.transformed]
     return Options((replace(portable, note=_note(node, target, allowed)), *allowed))
 
 
