@@ -36,8 +36,8 @@ from harness.compiler.routine import Routine
 Loads = Literal["ldrd", "ldr", "wide"]
 
 PARAMETERS = "const int8_t *in, int8_t *out, const int32_t *stream, const product_run *run, int8_t *frame"
-FRAME_LIMIT = 8192
-"""Bytes of the frame at most: K <= 2048."""
+FRAME_LIMIT = 32768
+"""Bytes of the frame at most: K <= 8192."""
 MAX_OFFSET = 4095
 LANE = 256
 """By how much the sums of odd channels are scaled."""

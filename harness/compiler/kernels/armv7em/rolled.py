@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from harness.compiler.kernels.armv7em import conv_2d, depthwise_conv_2d
+from harness.compiler.kernels.armv7em.gather import WORD
 from harness.compiler.kernels.node import Node
 from harness.compiler.layer import Layer
 from harness.compiler.routine import Cost
@@ -30,7 +31,8 @@ def candidates(conv: Node, depthwise: Node) -> Iterator[Layer]:
 def _roll(first: Layer, second: Layer) -> Layer:
     f, s = first.shape, second.shape
     row, lines = _number(s["in_step"]), _number(s["out_lines"])
-    window = max(last - begin for begin, last, _ in _bands(second)) * row
+    # The frame behind the window is read by words.
+    window = -(-max(last - begin for begin, last, _ in _bands(second)) * row // WORD) * WORD
     conv_scratch = first.scratch_bytes or 0
     assert first.estimate and second.estimate
     bands = list(_bands(second))
