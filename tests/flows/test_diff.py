@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness import cli, resources
-from harness.compiler import compile_model
+from harness.compiler import Objective, compile_model
 from harness.device import runner
 from harness.device.boards import find_board
 from harness.device.build import Build
@@ -52,8 +52,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def request(model: Path, samples: int = SAMPLES) -> Request:
-    return Request((str(model),), ("nano33",), "qemu", False, None, "random", samples, "balanced", None)
+def request(model: Path, samples: int = SAMPLES, optimise: Objective = "balanced") -> Request:
+    return Request((str(model),), ("nano33",), "qemu", False, None, "random", samples, optimise, None)
 
 
 def speaker() -> Speaker:
@@ -133,9 +133,11 @@ def test_on_the_emulated_board(
     plant(tmp_path / "firmware" / "lib" / "kernels")
     monkeypatch.setattr(resources, "firmware", lambda: tmp_path / "firmware")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    assert_found(diff(request(model), speaker()), model)
+    # The bug is in the portable kernel, which only this objective prefers.
+    assert_found(diff(request(model, optimise="flash"), speaker()), model)
 
-    assert cli.run(["diff", str(model), *ON_QEMU, "--data", "random", "--samples", str(SAMPLES)]) == 1
+    options = [*ON_QEMU, "--data", "random", "--samples", str(SAMPLES), "--optimise", "flash"]
+    assert cli.run(["diff", str(model), *options]) == 1
     captured = capsys.readouterr()
     assert "3 of 4 layers differ from the oracle on 3 samples of random" in captured.out
     [line] = [line for line in captured.err.splitlines() if "error" in line]
