@@ -300,8 +300,7 @@ def test_the_mlperf_models_are_bit_exact(tmp_path: Path) -> None:
     assert kws["instructions"] <= 12_000_000  # type: ignore[operator]
     assert kws["ram_arena_bytes"] <= 20_000  # type: ignore[operator]
     assert kws["flash_code_bytes"] <= 16_000  # type: ignore[operator]
-    # Depthwise weights lie in pairs, and each channel has M and C: 32,292; the portable kernels take 27,748.
-    assert kws["flash_weights_bytes"] <= 32_500  # type: ignore[operator]
+    assert kws["flash_weights_bytes"] <= 30_000  # type: ignore[operator]
 
 
 @pytest.mark.slow

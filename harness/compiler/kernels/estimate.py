@@ -54,6 +54,9 @@ def portable(node: Node, layer: Layer, *, small: bool) -> Cost:
     """Return what a portable layer costs, within some percent for products, within half for the rest."""
     rate = (SMALL if small else FAST).get(layer.op) or FAST.get(layer.op, Rate(output=10))
     outputs, inputs = node.output.elements, node.input().elements
+    if layer.op in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):  # windows may overlap
+        height, width = node.option("filter")
+        inputs = outputs * height * width
     taps = 0
     if layer.op == "CONV_2D" and not layer.shape["pointwise"]:
         height, width = node.input(1).shape[1:3]
