@@ -157,25 +157,41 @@ def compile_(
 def evaluate(
     model: ModelArgument,
     data: DataOption = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Which part of the data.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="train, validation, test or all; default: test, of a folder all."),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the confusion matrix as .png or .svg.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the accuracy of a model on this computer, with the recall of every class.
+    """Measure the accuracy of a model on this computer: recall of every class, and what is taken for what.
 
-    Example: harness evaluate my_model.tflite --data kws01
+    Examples:
+      harness evaluate my_model.tflite --data kws01 --plot confusion.png
+
+      harness evaluate my_model.tflite --data my_recordings --split test
     """
     from harness.flows.evaluate import evaluate as run_evaluate
-    from harness.report import terminal
+    from harness.report import confusion, terminal
+    from harness.report.plot import check_plot, plot_confusion
 
+    if plot is not None:
+        check_plot(plot)
     document = run_evaluate(model, data=data, split=split, task=task, speaker=_speaker())
+    assert document.confusion is not None
+    if plot is not None:
+        plot_confusion(document.confusion, terminal.headline(document.rows[0]), plot)
+        _speaker().say(f"drawn to {plot}")
     if as_json:
         _print(document.to_json(), end="")
         return
-    assert document.confusion is not None
     _show(terminal.recall(document.confusion))
+    _show(confusion.matrix(document.confusion))
     _show(terminal.summary(document))
 
 

@@ -163,6 +163,8 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     if not fitting:
         raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
     feeds = {model.name: feed_for(model, code, request) for _, model, code in fitting}
+    for note in dict.fromkeys(note for feed in feeds.values() for note in feed.samples.notes):
+        speaker.say(note)
     compiler_version()
     places = {board.name: choose(board, request.on, request.flash, speaker) for board in boards}
     return [Job(model, places[board.name], code, feeds[model.name]) for board, model, code in fitting]

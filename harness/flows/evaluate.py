@@ -10,18 +10,18 @@ from harness.flows.provenance import provenance
 from harness.report.progress import Speaker
 from harness.rows.measurement import Confusion, Document, Row, row_id
 from harness.tasks import ModelInput
+from harness.tasks.split import check_split
 
 EVERYTHING = 1_000_000_000
-SPLITS = ("test",)
 
 
-def evaluate(name: str, *, data: str | None, split: str, task: str | None, speaker: Speaker) -> Document:
+def evaluate(name: str, *, data: str | None, split: str | None, task: str | None, speaker: Speaker) -> Document:
     """Run a model over all samples of a data set.
 
     Args:
         name: a .tflite file or a student of the zoo.
         data: a data set's name or a folder, None for the task's own.
-        split: which part of it; the data sets here have a test split.
+        split: which part of it: train, validation, test or all; None for "test" of a data set and "all" of a folder.
         task: None to find it out.
         speaker: says what is done.
 
@@ -35,13 +35,13 @@ def evaluate(name: str, *, data: str | None, split: str, task: str | None, speak
     from harness.tasks.metrics import confusion_matrix, predictions
 
     started, clock = provenance(), time.monotonic()
-    if split not in SPLITS:
-        raise UserError(f"unknown split {split!r}: expected {', '.join(SPLITS)}")
+    if split is not None:
+        check_split(split)
     model = find_model(name)
     inputs, outputs, macs = _read_border(model.path)
-    if prepare(model, inputs, outputs, task=task, data=data, samples=1).samples.labels is None:
-        raise UserError(f"{model.name} would get random inputs, which have no labels: name data with --data")
-    feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING)
+    feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING, split=split, labelled=True)
+    for note in feed.samples.notes:
+        speaker.say(note)
     labels = feed.samples.labels
     assert labels is not None
     engine = engine_of(model.content)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.flows.models import Model
-from harness.tasks import Card, ModelInput, Samples, Task, find_task, load, read_card
+from harness.tasks import Card, ModelInput, Samples, Task, default_data, find_task, load, read_card
 from harness.tasks.metrics import predictions, top1
 
 _TYPES = {"int8": np.int8, "float32": np.float32}
@@ -66,6 +66,8 @@ def prepare(
     task: str | None,
     data: str | None,
     samples: int,
+    split: str | None = None,
+    labelled: bool = False,
 ) -> Feed:
     """Read the samples for a model.
 
@@ -76,23 +78,27 @@ def prepare(
         task: the user's word, None to find it out.
         data: a data set or a folder, None for the task's own.
         samples: how many at most.
+        split: which part of the data; None for "test" of a named data set and "all" of a folder.
+        labelled: data without labels is of no use.
 
     Raises:
-        UserError: the card is not of this file, or the data is missing or does not fit.
+        UserError: the card is not of this file, or the data is missing, has no labels or does not fit.
     """
     card = read_card(model.path)
     if card is not None and card.sha256 != model.sha256:
         raise UserError(
             f"expected {model.path} to be the model of its card, got another sha256: mend or remove the card"
         )
+    found = find_task(task, card, inputs[0], output_elements) if len(inputs) == 1 else None
+    name = data or default_data(found, card)
+    if labelled and name == "random":
+        raise UserError(f"{model.name} would get random inputs, which have no labels: name data with --data")
     if len(inputs) != 1:
         if data not in (None, "random"):
             raise UserError(f"{model.name} has {len(inputs)} inputs: expected --data random, got {data!r}")
-        found = None
         parts = [load(None, "random", None, one, samples) for one in inputs]
     else:
-        found = find_task(task, card, inputs[0], output_elements)
-        parts = [load(found, data, card, inputs[0], samples)]
+        parts = [load(found, name, card, inputs[0], samples, split=split, outputs=output_elements)]
     return Feed(found, card, tuple(part.inputs for part in parts), parts[0])
 
 

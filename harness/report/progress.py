@@ -5,7 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 from harness.report import words
@@ -40,6 +50,17 @@ class Speaker:
             yield lambda count: None
         seconds = time.monotonic() - started
         self.say(f"{what}: {total} samples in {seconds:.1f} s, {total / max(seconds, 1e-9):,.0f} a second")
+
+    @contextmanager
+    def bytes_bar(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
+        """Show how many of `total` bytes (None: unknown) are done, `done` of them before; yields what advances it."""
+        if not self._console.is_terminal:
+            yield lambda count: None
+            return
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
+            task = progress.add_task(words.plain(what), total=total, completed=done)
+            yield lambda count: progress.advance(task, count)
 
 
 class _Rate(ProgressColumn):

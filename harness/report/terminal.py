@@ -57,6 +57,11 @@ def notes(document: Document) -> list[str]:
     return lines
 
 
+def headline(row: Row) -> str:
+    """Say in one line how good a model is on which data."""
+    return words.plain(f"{row.model}: {words.accuracy(row)} of {words.count(row.samples)} samples of {row.dataset}")
+
+
 def recall(confusion: Confusion) -> RenderableType:
     """Return the recall of every class."""
     table = Table("class", box=box.SIMPLE_HEAD, pad_edge=False)

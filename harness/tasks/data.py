@@ -28,8 +28,13 @@ def find(*parts: str) -> Path | None:
     return path if path and path.exists() else None
 
 
-def require(dataset: str, *parts: str) -> Path:
+def require(dataset: str, *parts: str, fetch: bool = False) -> Path:
     """Return the path below HARNESS_DATA of a part of `dataset`.
+
+    Args:
+        dataset: as messages call it.
+        parts: of the path.
+        fetch: `harness data get` brings it.
 
     Raises:
         UserError: it is not there; says where it was looked for.
@@ -39,7 +44,8 @@ def require(dataset: str, *parts: str) -> Path:
         return path
     name = os.environ.get(VARIABLE)
     where = str(Path(name, *parts)) if name else f"${VARIABLE}/{'/'.join(parts)} ({VARIABLE} is not set)"
-    raise UserError(f"expected data set '{dataset}' at {where}, found nothing; set {VARIABLE} to the data folder")
+    get = f", or run harness data get {dataset}" if fetch else ""
+    raise UserError(f"expected data set '{dataset}' at {where}, found nothing; set {VARIABLE} to the data folder{get}")
 
 
 def members(archive: Path) -> tuple[str, ...]:

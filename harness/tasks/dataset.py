@@ -20,12 +20,17 @@ class Dataset:
             input of a model with MLPerf Tiny's front end.
         labels: the class of every item, by name.
         fetch: from indices (n,) to items.
+        classes: of a user's own folder, sorted: what a model trained on it knows; also those that this split lacks.
+            () where the task knows its classes.
+        notes: what a user should know of the items, one line each: resampled, resized, left out.
     """
 
     name: str
     kind: Literal["sound", "picture", "map"]
     labels: tuple[str, ...]
     fetch: Callable[[NDArray[np.int64]], NDArray[Any]]
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def choose(self, samples: int) -> NDArray[np.int64]:
         """Return the indices of the first `samples` of a fixed shuffle; all, in order, where there are no more."""

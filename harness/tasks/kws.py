@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.tasks import data
+from harness.tasks import data, folders, recordings
 from harness.tasks.dataset import Dataset
+from harness.tasks.split import only
 
 LABELS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "unknown", "silence")
 """The order of this project's students."""
@@ -19,29 +21,53 @@ MLPERF_LABELS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up",
 SAMPLE_RATE = 16_000
 CLIP = 16_000
 """Samples of a clip: one second."""
+BACKGROUND = "_background_noise_"
+"""The folder of Speech Commands with minutes of noise: no class of words."""
+CORPUS = "speech_commands_v0.02"
+TEST_SET = "speech_commands_test_set_v0.02"
+"""The folders that `harness data get speech_commands` writes."""
 SYNTHETIC = Path(__file__).resolve().parent / "synthetic" / "speech.zip"
 
 
-def speech_commands() -> Dataset:
-    """Return the 4,890 clips of the official 12-class test set, as sound."""
-    return _archives("speech_commands", data.require("speech_commands", "speech_commands", "test_wav_flac"))
+def speech_commands(split: str = "test") -> Dataset:
+    """Return Speech Commands as sound.
+
+    Args:
+        split: "test": the 4,890 clips of the official 12-class test set. "train" and "validation": all recordings of
+            these speakers in the whole corpus, 35 words and no silence.
+
+    Raises:
+        UserError: they are not there, or there is no such split.
+    """
+    only(split, "speech_commands", ("train", "validation", "test"))
+    zips = data.find("speech_commands", "test_wav_flac")
+    if split == "test" and zips:
+        return _archives("speech_commands", zips)
+    name = TEST_SET if split == "test" else CORPUS
+    path = data.require("speech_commands", "speech_commands", name, fetch=True)
+    if split == "test":
+        return replace(folder(path, "all"), name="speech_commands", classes=())
+    return replace(folder(path, split), name=f"speech_commands ({split})", classes=())
 
 
-def synthetic() -> Dataset:
+def synthetic(split: str = "test") -> Dataset:
     """Return the project's own small set, spoken by a synthesiser and mixed with noise (synthetic/generate.py)."""
+    only(split, "synthetic")
     members = data.members(SYNTHETIC)
     labels = tuple(name.split("/")[0] for name in members)
     return Dataset("synthetic", "sound", labels, lambda chosen: _read({SYNTHETIC: members}, chosen))
 
 
-def kws01() -> Dataset:
+def kws01(split: str = "test") -> Dataset:
     """Return MLPerf Tiny's 1,000 samples as int8 maps (49, 10)."""
+    only(split, "kws01")
     maps, labels, _ = _kws01(_kws01_file())
     return Dataset("kws01", "map", labels, lambda chosen: maps[chosen])
 
 
-def kws01_sound() -> Dataset:
+def kws01_sound(split: str = "test") -> Dataset:
     """Return the sound of the same 1,000 clips, in the same order."""
+    only(split, "kws01")
     folder = data.require("kws01", "speech_commands", "test_wav_flac")
     _, labels, names = _kws01(_kws01_file())
     with data.require("kws01", "speech_commands", "test_wav_manifest.csv").open(newline="", encoding="utf-8") as file:
@@ -55,21 +81,30 @@ def kws01_sound() -> Dataset:
     return Dataset("kws01", "sound", labels, lambda chosen: _read(where, indices[chosen]))
 
 
-def folder(path: Path) -> Dataset:
-    """Return a user's own recordings: one folder a word, WAV or FLAC files of 16 kHz inside.
+def folder(path: Path, split: str = "all") -> Dataset:
+    """Return a user's own recordings: one folder a word, WAV or FLAC files inside.
 
-    Folders that are no class are `unknown`; `_silence_` and `_unknown_` are read as silence and unknown. Clips are cut
-    or padded with zeros to one second.
+    Clips are cut or padded with zeros to one second, resampled to 16 kHz, several channels mixed to one; the notes say
+    of how many. `_background_noise_` is no word and left out.
+
+    Args:
+        path: the folder with the folders; their names are the classes (`_silence_` is silence).
+        split: train, validation, test (by speaker where the file name tells) or all.
 
     Raises:
-        UserError: no folder with recordings.
+        UserError: no such split, no recordings, or a file that is none.
     """
-    files = sorted(p for p in path.glob("*/*") if p.suffix.lower() in (".wav", ".flac"))
-    if not files:
-        raise UserError(f"expected folders of WAV or FLAC files, one a word, in {path}, found none")
-    words = (file.parent.name.strip("_").lower() for file in files)
-    labels = tuple(word if word in LABELS else "unknown" for word in words)
-    return Dataset(path.name, "sound", labels, lambda chosen: _read_files([files[i] for i in chosen]))
+    found = folders.read(path, split, recordings.SUFFIXES, recordings.WHAT, {BACKGROUND})
+    clip = recordings.Clip(SAMPLE_RATE, CLIP)
+    notes = found.notes + recordings.check(found.files, clip)
+    return Dataset(
+        found.name,
+        "sound",
+        found.labels,
+        lambda chosen: recordings.read([found.files[index] for index in chosen], clip),
+        found.classes,
+        notes,
+    )
 
 
 def _kws01_file() -> Path:
@@ -106,12 +141,4 @@ def _read(where: dict[Path, tuple[str, ...]], chosen: NDArray[np.int64]) -> NDAr
         wanted = [(row, flat[index][1]) for row, index in enumerate(chosen) if flat[index][0] == path]
         for (row, _), sound in zip(wanted, data.sounds(path, [name for _, name in wanted], SAMPLE_RATE), strict=True):
             clips[row, : min(CLIP, len(sound))] = sound[:CLIP]
-    return clips
-
-
-def _read_files(files: list[Path]) -> NDArray[np.float32]:
-    clips = np.zeros((len(files), CLIP), np.float32)
-    for row, file in enumerate(files):
-        sound = data.sound(file, file.name, SAMPLE_RATE)
-        clips[row, : min(CLIP, len(sound))] = sound[:CLIP]
     return clips

@@ -13,9 +13,15 @@ from harness.errors import UserError
 from harness.tasks import kws, vision
 from harness.tasks.card import Card
 from harness.tasks.dataset import Dataset
+from harness.tasks.folders import some
 from harness.tasks.frontend import MLPERF_KWS, PICTURE, FrontEnd, quantise
 
 RANDOM_SEED = 0
+UNKNOWN = "unknown"
+"""The class of whatever is none of a model's others, where it has that class."""
+
+_CHUNK = 1024
+"""Items that are held as sound or pictures at a time: a corpus of sound would not fit."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Samples:
         classes: in the order of the model's outputs.
         dataset: its name.
         size: how many items the data set has in all.
+        notes: what a user should know of the data, one line each.
     """
 
     inputs: NDArray[Any]
@@ -45,6 +52,7 @@ class Samples:
     classes: tuple[str, ...]
     dataset: str
     size: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,8 @@ class Task:
         outputs: number of classes.
         labels: order of the outputs of a model without a card.
         frontend: of a model without a card.
-        datasets: by the name that `--data` takes.
-        folder: reads a user's own folder, None where that is not possible.
+        datasets: by the name that `--data` takes; each is called with a split.
+        folder: reads a split of a user's own folder for a model's input, None where that is not possible.
         metric: what `accuracy` is.
     """
 
@@ -67,13 +75,24 @@ class Task:
     outputs: int
     labels: tuple[str, ...]
     frontend: FrontEnd
-    datasets: dict[str, Callable[[], Dataset]]
-    folder: Callable[[Path], Dataset] | None = None
+    datasets: dict[str, Callable[[str], Dataset]]
+    folder: Callable[[Path, str, ModelInput], Dataset] | None = None
     metric: str = "top1"
 
     def fits(self, model_input: ModelInput, output_elements: int) -> bool:
         """Tell whether a model of these sizes may be one of this task."""
         return prod(model_input.shape) == self.input_elements and output_elements == self.outputs
+
+
+def _recordings(path: Path, split: str, model_input: ModelInput) -> Dataset:
+    return kws.folder(path, split)
+
+
+def _pictures(path: Path, split: str, model_input: ModelInput) -> Dataset:
+    if len(model_input.shape) != 4:
+        raise UserError(f"expected a model that takes pictures for {path}, got one that takes {model_input.shape[1:]}")
+    _, height, width, colours = model_input.shape
+    return vision.folder(path, split, (height, width, colours))
 
 
 TASKS = {
@@ -82,9 +101,11 @@ TASKS = {
         Task(
             "kws", 490, 12, kws.MLPERF_LABELS, MLPERF_KWS,
             {"kws01": kws.kws01, "speech_commands": kws.speech_commands, "synthetic": kws.synthetic},
-            folder=kws.folder,
+            folder=_recordings,
         ),
-        Task("vision", 32 * 32 * 3, 10, vision.LABELS, PICTURE, {"cifar10": vision.cifar10}),
+        Task(
+            "vision", 32 * 32 * 3, 10, vision.LABELS, PICTURE, {"cifar10": vision.cifar10}, folder=_pictures,
+        ),
     )
 }  # fmt: skip
 
@@ -109,13 +130,22 @@ def default_data(task: Task | None, card: Card | None) -> str:
         return "random"
     preferred = "cifar10" if task.name == "vision" else "speech_commands" if card else "kws01"
     try:
-        task.datasets[preferred]()
+        task.datasets[preferred]("test")
     except UserError:
         return "synthetic" if "synthetic" in task.datasets else "random"
     return preferred
 
 
-def load(task: Task | None, data: str | None, card: Card | None, model_input: ModelInput, samples: int) -> Samples:
+def load(
+    task: Task | None,
+    data: str | None,
+    card: Card | None,
+    model_input: ModelInput,
+    samples: int,
+    *,
+    split: str | None = None,
+    outputs: int | None = None,
+) -> Samples:
     """Read samples and turn them into model inputs.
 
     Args:
@@ -124,6 +154,8 @@ def load(task: Task | None, data: str | None, card: Card | None, model_input: Mo
         card: of the model, where it has one: its front end and the order of its classes.
         model_input: of the model.
         samples: the first so many of a fixed shuffle; all where the data set has no more.
+        split: train, validation, test or all; None for "test" of a named data set and "all" of a folder.
+        outputs: how many classes the model tells apart, None where that is not known.
 
     Raises:
         UserError: the data is not there, not known, or does not fit the model.
@@ -133,36 +165,68 @@ def load(task: Task | None, data: str | None, card: Card | None, model_input: Mo
         return _random(task, card, model_input, samples)
     if task is None:
         raise UserError(f"expected --task with --data {name}: the model's shapes fit no task; or use --data random")
-    dataset = _dataset(task, name, card)
+    dataset = _dataset(task, name, card, split, model_input)
     chosen = dataset.choose(samples)
-    classes = card.labels if card else task.labels
-    position = {label: index for index, label in enumerate(classes)}
-    unknown = set(dataset.labels) - set(position)
-    if unknown:
-        raise UserError(
-            f"the model knows no class {sorted(unknown)[0]!r} of {dataset.name}; it knows {', '.join(classes)}"
-        )
-    labels = np.array([position[dataset.labels[index]] for index in chosen], np.int64)
+    classes = _classes(task, card, dataset, outputs)
+    names, notes = _as_classes(dataset, classes)
+    labels = np.array([classes.index(names[index]) for index in chosen], np.int64)
     inputs = _inputs(dataset, chosen, card.frontend if card else task.frontend, card, model_input)
     expected = model_input.shape[1:]
     if prod(inputs.shape[1:]) != prod(expected):
         raise UserError(
             f"{dataset.name} gives {prod(inputs.shape[1:])} values a sample, the model takes {prod(expected)}"
         )
-    return Samples(inputs.reshape(len(inputs), *expected), labels, classes, dataset.name, len(dataset.labels))
+    inputs = inputs.reshape(len(inputs), *expected)
+    return Samples(inputs, labels, classes, dataset.name, len(dataset.labels), dataset.notes + notes)
 
 
-def _dataset(task: Task, name: str, card: Card | None) -> Dataset:
+def _classes(task: Task, card: Card | None, dataset: Dataset, outputs: int | None) -> tuple[str, ...]:
+    """Return the names of a model's outputs: its card's, the task's, or the folders' where there are as many.
+
+    Raises:
+        UserError: the model has another number of outputs than any of them.
+    """
+    known = card.labels if card else task.labels
+    if outputs in (None, len(known)):
+        return known
+    if card is None and len(dataset.classes) == outputs:
+        return dataset.classes
+    folders = f" or folders for {outputs} classes, got {len(dataset.classes)}" if dataset.classes else ""
+    raise UserError(
+        f"expected a model with {len(known)} outputs for task {task.name}{folders}, got one with {outputs}: "
+        "give it a model card, or another --task or --data"
+    )
+
+
+def _as_classes(dataset: Dataset, classes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the class of every item as the model knows it, and what is to be said of that.
+
+    Raises:
+        UserError: an item is of no class of the model, and the model has no class `unknown`.
+    """
+    strangers = sorted(set(dataset.labels) - set(classes))
+    if not strangers:
+        return dataset.labels, ()
+    if UNKNOWN not in classes:
+        raise UserError(
+            f"the model knows no class {strangers[0]!r} of {dataset.name}: expected {', '.join(classes)}; "
+            "rename or remove it"
+        )
+    note = f"no class of the model, so they count as {UNKNOWN}: {some(strangers)}"
+    return tuple(label if label in classes else UNKNOWN for label in dataset.labels), (note,)
+
+
+def _dataset(task: Task, name: str, card: Card | None, split: str | None, model_input: ModelInput) -> Dataset:
     if name == "kws01" and task.name == "kws" and card is not None and not _is_mlperf(card.frontend):
-        return kws.kws01_sound()
+        return kws.kws01_sound(split or "test")
     if name in task.datasets:
-        return task.datasets[name]()
+        return task.datasets[name](split or "test")
     if Path(name).is_dir():
         if task.folder is None:
             raise UserError(
                 f"task {task.name} cannot read a folder; expected one of {', '.join(task.datasets)}, random"
             )
-        return task.folder(Path(name))
+        return task.folder(Path(name), split or "all", model_input)
     known = sorted({*task.datasets, "random"})
     raise UserError(f"unknown data {name!r} for task {task.name}: expected {', '.join(known)} or a folder")
 
@@ -176,7 +240,14 @@ def _is_mlperf(frontend: FrontEnd) -> bool:
 def _inputs(
     dataset: Dataset, chosen: NDArray[np.int64], frontend: FrontEnd, card: Card | None, model_input: ModelInput
 ) -> NDArray[Any]:
-    """Fetch, apply the front end, quantise as the model (or its card) says."""
+    """Fetch, apply the front end, quantise as the model (or its card) says; in chunks."""
+    chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)] or [chosen]
+    return np.concatenate([_chunk(dataset, chunk, frontend, card, model_input) for chunk in chunks])
+
+
+def _chunk(
+    dataset: Dataset, chosen: NDArray[np.int64], frontend: FrontEnd, card: Card | None, model_input: ModelInput
+) -> NDArray[Any]:
     raw = dataset.fetch(chosen)
     if dataset.kind == "map":
         same = (model_input.scale, model_input.zero_point) == (MLPERF_KWS.scale, MLPERF_KWS.zero_point)

@@ -1,15 +1,63 @@
 """Image classification, 10 classes: CIFAR-10 (Krizhevsky, 2009)."""
 
+from pathlib import Path
+
 import numpy as np
 
-from harness.tasks import data
+from harness.errors import UserError
+from harness.tasks import cifar, data, folders, images
 from harness.tasks.dataset import Dataset
+from harness.tasks.split import only
 
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+SHAPE = (32, 32, 3)
+"""Height, width, colours of CIFAR-10."""
 
 
-def cifar10() -> Dataset:
-    """Return the 1,017 lossless test pictures, uint8 32x32x3."""
-    with np.load(data.require("cifar10", "cifar10", "cifar10_lossless_part.npz")) as content:
-        pictures, labels = content["x_test"], content["y_test"]
-    return Dataset("cifar10", "picture", tuple(LABELS[label] for label in labels), lambda chosen: pictures[chosen])
+def cifar10(split: str = "test") -> Dataset:
+    """Return CIFAR-10's pictures, uint8 32x32x3.
+
+    Args:
+        split: "test": the 1,017 lossless test pictures where they lie, else all 10,000 of the original. "train": the
+            50,000 of the original.
+
+    Raises:
+        UserError: they are not there, or there is no such split.
+    """
+    only(split, "cifar10", ("train", "test"))
+    lossless = data.find("cifar10", "cifar10_lossless_part.npz")
+    if split == "test" and lossless:
+        with np.load(lossless) as content:
+            pictures, labels = content["x_test"], content["y_test"]
+    else:
+        original = data.find("cifar10", cifar.FOLDER)
+        if split == "train" and lossless and not original:
+            raise UserError(
+                "data set 'cifar10' has only the split 'test' here: run harness data get cifar10 for 'train'"
+            )
+        pictures, labels = cifar.read(original or data.require("cifar10", "cifar10", cifar.FOLDER, fetch=True), split)
+    name = "cifar10" if split == "test" else f"cifar10 ({split})"
+    return Dataset(name, "picture", tuple(LABELS[label] for label in labels), lambda chosen: pictures[chosen])
+
+
+def folder(path: Path, split: str = "all", shape: images.Shape = SHAPE) -> Dataset:
+    """Return a user's own pictures: one folder a class, PNG, JPEG or BMP files inside.
+
+    Args:
+        path: the folder with the folders; their names are the classes.
+        split: train, validation, test (by the hash of the file name) or all.
+        shape: height, width and colours of the pictures that come out; others are resized.
+
+    Raises:
+        UserError: no such split, no pictures, or a file that is none.
+    """
+    found = folders.read(path, split, images.SUFFIXES, images.WHAT)
+    notes = found.notes + images.check(found.files, shape)
+    return Dataset(
+        found.name,
+        "picture",
+        found.labels,
+        lambda chosen: images.read([found.files[index] for index in chosen], shape),
+        found.classes,
+        notes,
+    )

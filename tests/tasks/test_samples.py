@@ -9,6 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.tasks import TASKS, Card, ModelInput, default_data, find_task, kws, load
 from harness.tasks.frontend import MLPERF_KWS
+from tests.tasks.clips import record, tone
 
 KWS = ModelInput((1, 49, 10, 1), "int8", MLPERF_KWS.scale, MLPERF_KWS.zero_point)
 PICTURE = ModelInput((1, 32, 32, 3), "int8", 1.0, -128)
@@ -119,17 +120,48 @@ def test_data_that_cannot_be_used_says_what_could() -> None:
 
 
 def test_a_folder_of_recordings(tmp_path: Path) -> None:
-    import soundfile
-
     for word, seconds in (("yes", 0.5), ("_silence_", 1.0), ("banana", 1.5)):
-        (tmp_path / word).mkdir()
-        soundfile.write(tmp_path / word / "a.wav", np.full(round(16_000 * seconds), 0.1), 16_000)
+        record(tmp_path / word / "a.wav", tone(440, 16_000, seconds))
     samples = load(TASKS["kws"], str(tmp_path), CARD, KWS, 10)
     assert samples.labels is not None
     assert sorted(samples.classes[i] for i in samples.labels) == ["silence", "unknown", "yes"]
-    (tmp_path / "yes" / "b.wav").write_text("no sound")
-    with pytest.raises(UserError, match="expected a recording"):
-        load(TASKS["kws"], str(tmp_path), CARD, KWS, 10)
-    soundfile.write(tmp_path / "yes" / "b.wav", np.zeros(8000), 8_000)
-    with pytest.raises(UserError, match="8000 Hz"):
-        load(TASKS["kws"], str(tmp_path), CARD, KWS, 10)
+    assert samples.notes == (
+        "cut to the first 1 s: 1 of 3 files are longer",
+        "no class of the model, so they count as unknown: banana",
+    )
+    knows_all = replace(CARD, labels=("yes", "silence", "no"))
+    with pytest.raises(UserError, match=r"no class 'banana' of .*: expected yes, silence, no; rename or remove it"):
+        load(TASKS["kws"], str(tmp_path), knows_all, KWS, 10)
+
+
+def test_a_split_is_of_the_data(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'synthetic' has no split 'train': expected test"):
+        load(TASKS["kws"], "synthetic", CARD, KWS, 10, split="train")
+    for number in range(20):
+        record(tmp_path / "yes" / f"{number}.wav", tone(440, 16_000))
+    everything, test = (load(TASKS["kws"], str(tmp_path), CARD, KWS, 100, split=split) for split in (None, "test"))
+    assert len(everything.inputs) == 20
+    assert 0 < len(test.inputs) < 10
+    assert (everything.dataset, test.dataset) == (tmp_path.name, f"{tmp_path.name} (test)")
+
+
+def test_what_data_get_writes_is_read_as_the_archives_are(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zips = kws.speech_commands()
+    chosen = [zips.labels.index(label) + take for label in ("yes", "unknown", "silence") for take in (0, 1)]
+    sound = zips.fetch(np.array(chosen))
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    with pytest.raises(UserError, match=rf"{kws.TEST_SET}.*run harness data get speech_commands"):
+        kws.speech_commands()
+    for take, folder in enumerate(("yes", "yes", "_unknown_", "_unknown_", "_silence_", "_silence_")):
+        record(tmp_path / "speech_commands" / kws.TEST_SET / folder / f"{take}.wav", sound[take])
+        record(tmp_path / "speech_commands" / kws.CORPUS / "bed" / f"{take}_nohash_0.wav", sound[take])
+    record(tmp_path / "speech_commands" / kws.CORPUS / "_background_noise_" / "tap.wav", sound[0])
+    test = kws.speech_commands()
+    assert (test.name, test.labels) == ("speech_commands", ("silence",) * 2 + ("unknown",) * 2 + ("yes",) * 2)
+    order = [4, 5, 2, 3, 0, 1]
+    np.testing.assert_allclose(test.fetch(np.arange(6)), sound[order], atol=2 / 32768)
+    train = kws.speech_commands("train")
+    assert train.name == "speech_commands (train)"
+    assert set(train.labels) == {"bed"}
