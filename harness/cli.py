@@ -276,6 +276,27 @@ def plan(
 
 
 @app.command()
+def distill(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, and how.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Wins over the recipe; may be repeated."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Wins over the recipe's.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; default: trained/NAME.")] = None,
+) -> None:
+    """Train a student from its teachers, quantise it, and say how accurate, big and fast it is.
+
+    The same command after an interruption goes on at the last finished epoch.
+
+    Example: harness distill recipes/kws_quick.toml --set distill.temperature=2 --out quick
+    """
+    from harness.flows.distill import distill as run_distill
+
+    _print(str(run_distill(recipe, out, changes or [], seed, _speaker())))
+
+
+@app.command()
 def diff(
     model: ModelArgument,
     board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],

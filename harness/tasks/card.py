@@ -14,6 +14,33 @@ Section = TypeVar("Section", bound=Any)
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a student takes on a board: columns of its row, and the command that measures them again.
+
+    Attributes:
+        board: its name.
+        where: qemu, hardware or renode.
+        optimise: balanced, latency, ram or flash.
+        instructions: of one inference; 0 where only cycles are known.
+        cycles: of one inference.
+        flash_weights_bytes: as contracts say.
+        flash_total_bytes: likewise.
+        ram_total_bytes: likewise.
+        command: measures them again.
+    """
+
+    board: str
+    where: str
+    optimise: str
+    instructions: int
+    cycles: int
+    flash_weights_bytes: int
+    flash_total_bytes: int
+    ram_total_bytes: int
+    command: str
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known about a trained student.
 
@@ -32,6 +59,7 @@ class Card:
         licence: of the weights.
         command: reproduces the accuracy.
         frontend: from raw sound or pictures to the input.
+        measured: what it takes on a board, None where it was not measured.
     """
 
     task: str
@@ -48,6 +76,7 @@ class Card:
     licence: str
     command: str
     frontend: FrontEnd
+    measured: Measured | None = None
 
 
 def read_card(model: Path) -> Card | None:
@@ -63,16 +92,20 @@ def read_card(model: Path) -> Card | None:
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"expected a model card in TOML at {path}, got: {error}") from error
-    frontend = _section(FrontEnd, table.pop("frontend", None), path)
-    return _section(Card, {**table, "frontend": frontend}, path)
+    sections: dict[str, Any] = {"frontend": _section(FrontEnd, table.pop("frontend", None), path)}
+    if "measured" in table:
+        sections["measured"] = _section(Measured, table.pop("measured"), path)
+    return _section(Card, table | sections, path)
 
 
 def write_card(card: Card, path: Path) -> None:
     """Write a card as TOML."""
     table = dataclasses.asdict(card)
-    frontend = table.pop("frontend")
+    sections = {name: table.pop(name) for name in ("measured", "frontend")}
     lines = [f"{name} = {_toml(value)}" for name, value in table.items()]
-    lines += ["", "[frontend]", *(f"{name} = {_toml(value)}" for name, value in frontend.items())]
+    for section, values in sections.items():
+        if values is not None:
+            lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -88,7 +121,7 @@ def _section(kind: type[Section], table: Any, path: Path) -> Section:
         UserError: a name is missing or unknown, or a value is of another type or not one of the allowed.
     """
     if not isinstance(table, dict):
-        raise UserError(f"expected a model card with a table [frontend] at {path}, got {table!r}")
+        raise UserError(f"expected a model card with a table for {kind.__name__} at {path}, got {table!r}")
     types = get_type_hints(kind)
     for name, value in table.items():
         if name not in types:
@@ -112,6 +145,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_fits(item, get_args(hint)[0]) for item in value)
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(hint, type):  # Measured | None: built already
+        return isinstance(value, get_args(hint))
     return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
 
 

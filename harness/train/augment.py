@@ -1,9 +1,9 @@
-"""Augmentation of log-mel pictures: shift, warp, gain, background noise and JPEG noise, all seeded, all numpy.
+"""Augmentation of log-mel pictures: shift, warp, gain, noise, JPEG noise, SpecAugment, mixup; all seeded, all numpy.
 
 Weak settings are right for students below 30,000 parameters; strong ones harm them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +28,15 @@ class Augmentation:
         gain: grey levels to either side (10 levels are 4.4 dB).
         noise: share of the pictures that get background noise, its RMS log-uniform from 0.0003 to 0.1.
         jpeg_noise: largest amplitude of noise shaped like JPEG's own error, so that a model does not learn that error.
+        time_masks: stretches of rows that become the picture's mean (SpecAugment, Park et al.,
+            arXiv:1904.08779).
+        time_mask: longest of them, rows.
+        mel_masks: the same of mel bins.
+        mel_mask: widest of them, bins.
+        mixup: parameter of the Beta distribution that says how much of another picture is mixed in (Zhang et al.,
+            arXiv:1710.09412); the larger share stays the picture's own.
+        seed: of everything random in the views and of the choice of silence: runs that share it see the same views.
+        views: how many different views there are, met in turn, one an epoch; 0 for a new one each epoch.
     """
 
     shift: float = 0.0
@@ -38,6 +47,27 @@ class Augmentation:
     gain: float = 0.0
     noise: float = 0.0
     jpeg_noise: float = 0.0
+    time_masks: int = 0
+    time_mask: float = 15.0
+    mel_masks: int = 0
+    mel_mask: float = 6.0
+    mixup: float = 0.0
+    seed: int = 0
+    views: int = 0
+
+    def view(self, epoch: int) -> int:
+        """Return the number of the view that an epoch sees."""
+        return epoch % self.views if self.views else epoch
+
+    def ranges(self) -> dict[str, tuple[bool, str]]:
+        """Return for each field whether it is in its range, and the range in words."""
+        shares, limited = ("align", "noise"), ("time_warp", "mel_warp")
+        ranges = {field.name: (getattr(self, field.name) >= 0, "0 or more") for field in fields(self)}
+        ranges |= {name: (0 <= getattr(self, name) <= 1, "0 to 1") for name in shares}
+        ranges |= {name: (0 <= getattr(self, name) < 1, "0 to below 1") for name in limited}
+        ranges["time_mask"] = (0 <= self.time_mask <= 98, "0 to 98")
+        ranges["mel_mask"] = (0 <= self.mel_mask <= 40, "0 to 40")
+        return ranges
 
 
 def augment(
@@ -53,6 +83,7 @@ def augment(
         step: take every `step`-th row: 2 for a model with a hop of 20 ms.
         random: the source of all choices.
     """
+    mean = grey.mean(axis=(1, 2), keepdims=True)  # of all rows, whatever the step
     grey = _warp_time(grey, lead, how, step, random)
     if how.mel_warp or how.mel_shift:
         grey = _warp_mel(grey, how, random)
@@ -62,7 +93,38 @@ def augment(
     grey[noisy] = _add_noise(grey[noisy], noise[:, ::step], random)
     if how.jpeg_noise:
         grey = _add_jpeg_noise(grey, how.jpeg_noise, step, random)
-    return np.clip(grey, 0, 255)
+    grey = np.clip(grey, 0, 255)
+    for _ in range(how.time_masks):
+        hidden = _stretch(len(grey), np.arange(0, 98, step), 98, how.time_mask, random)
+        grey = np.where(hidden[:, :, None], mean, grey)
+    for _ in range(how.mel_masks):
+        hidden = _stretch(len(grey), np.arange(40), 40, how.mel_mask, random)
+        grey = np.where(hidden[:, None, :], mean, grey)
+    return np.asarray(grey, np.float32)
+
+
+def mix(grey: Floats, how: Augmentation, random: np.random.Generator) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Mix each picture with the one before it.
+
+    Returns:
+        The pictures, the index of each one's partner, and the share (n,) of its own, 0.5 to 1.
+    """
+    own = random.beta(how.mixup, how.mixup, len(grey)) if how.mixup else np.ones(len(grey))
+    share: Floats = np.maximum(own, 1 - own).astype(np.float32)
+    partner: NDArray[np.int64] = np.roll(np.arange(len(grey)), 1)
+    if how.mixup:
+        other = 1 - share
+        grey = grey * share[:, None, None] + grey[partner] * other[:, None, None]
+    return grey, partner, share
+
+
+def _stretch(
+    count: int, positions: NDArray[np.int64], length: int, longest: float, random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return (count, positions): whether each lies in a random stretch of 0 to `longest` within `length`."""
+    extent = random.uniform(0, longest, (count, 1))
+    start = random.uniform(0, 1, (count, 1)) * (length - extent)
+    return (positions >= start) & (positions < start + extent)
 
 
 def lead_in(grey: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -7,11 +7,13 @@ seed = 0
 [frontend]                  # where it differs from the training pictures' own: harness/tasks/frontend.py
 [schedule]                  # `Schedule` below
 [augmentation]              # harness/train/augment.py
+[distill]                   # `Distill` below; without it the student learns from hard labels alone
 [export]                    # `Export` below
 """
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +22,8 @@ from harness.errors import UserError
 from harness.train.augment import Augmentation
 
 Section = TypeVar("Section")
+Span = tuple[float, float]
+"""A value at the first and at the last step of a run; linear between."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,45 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Distill:
+    """What a student learns from its teachers.
+
+    The loss is alpha * (terms of response methods) + (1 - alpha) * (hard labels) + weight * (terms of hints).
+
+    Attributes:
+        method: "none" (hard labels alone), or methods of harness/train/distill/ joined by "+", such as "soft+hint".
+        teachers: stems in the zoo or paths of .keras files, each with its card beside it; several are averaged.
+        temperature: of the softmax, above 0: one number, or two, from the first to the last step linearly.
+        alpha: share of the teacher's word, 0 to 1: likewise.
+        hint_student: layer of the student that is to resemble `hint_teacher`.
+        hint_teacher: layer of the teacher.
+        hint_weight: of the hint's term, above 0.
+        hint_epochs: so many first epochs learn from the hint alone (FitNets' first stage).
+    """
+
+    method: str = "none"
+    teachers: tuple[str, ...] = ()
+    temperature: Span = (4.0, 4.0)
+    alpha: Span = (0.9, 0.9)
+    hint_student: str = ""
+    hint_teacher: str = ""
+    hint_weight: float = 1.0
+    hint_epochs: int = 0
+
+
+@dataclass(frozen=True)
 class Export:
     """How the .tflite is made and measured.
 
     Attributes:
+        kind: "int8" for a student, "float" for a teacher: a .keras file.
+        board: a student is measured on this board's emulated twin, "" for none; the figures go into its card.
         calibration: so many training examples set the ranges of the activations.
         test_samples: measure on so many of the test set, 0 for all (for quick runs; the card says how many).
     """
 
+    kind: str = "int8"
+    board: str = "nano33"
     calibration: int = 1_000
     test_samples: int = 0
 
@@ -71,11 +106,17 @@ class Recipe:
     frontend: dict[str, Any] = field(default_factory=dict)
     schedule: Schedule = Schedule()
     augmentation: Augmentation = field(default_factory=Augmentation)
+    distill: Distill = Distill()
     export: Export = Export()
 
 
-def read(path: Path) -> Recipe:
+def read(path: Path, changes: Sequence[str] = (), seed: int | None = None) -> Recipe:
     """Read and check a recipe.
+
+    Args:
+        path: the TOML file.
+        changes: "section.name=value" each, value as in TOML or a bare word; they win over the file.
+        seed: wins over the file's.
 
     Raises:
         UserError: the file is missing or no TOML, a name in it is unknown, or a number is out of its range.
@@ -84,11 +125,35 @@ def read(path: Path) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"expected a recipe in TOML at {path}, got: {error}") from error
-    for name, kind in (("schedule", Schedule), ("augmentation", Augmentation), ("export", Export)):
+    for change in changes:
+        _apply(change, table)
+    if seed is not None:
+        table["seed"] = seed
+    for name, kind in SECTIONS.items():
         table[name] = _section(kind, table.get(name, {}), f"[{name}] of {path}")
     recipe = _section(Recipe, table, str(path))
     _check(recipe, path)
     return recipe
+
+
+SECTIONS: dict[str, Any] = {"schedule": Schedule, "augmentation": Augmentation, "distill": Distill, "export": Export}
+
+
+def _apply(change: str, table: dict[str, Any]) -> None:
+    """Put "section.name=value" into a recipe's table."""
+    where, equals, text = change.partition("=")
+    *sections, name = where.strip().split(".")
+    if not equals or not name:
+        raise UserError(f"expected --set section.name=value, got '{change}'")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise UserError(f"expected --set section.name=value, got '{change}': '{section}' is no section")
+    table[name] = value
 
 
 def _section(kind: type[Section], table: Any, where: str) -> Section:
@@ -96,36 +161,71 @@ def _section(kind: type[Section], table: Any, where: str) -> Section:
     if not isinstance(table, dict):
         raise UserError(f"expected a table in {where}, got {table!r}")
     known = {each.name: each.type for each in fields(kind)}  # type: ignore[arg-type]
-    for name, value in table.items():
+    for name in table:
         if name not in known:
             raise UserError(f"expected one of {', '.join(known)} in {where}, got '{name}'")
-        number = known[name] in (int, float)
-        if number and (isinstance(value, bool) or not isinstance(value, int if known[name] is int else (int, float))):
-            raise UserError(f"expected a number for '{name}' in {where}, got {value!r}")
     try:
-        return kind(**table)
+        return kind(**{name: _value(known[name], value, f"'{name}' in {where}") for name, value in table.items()})
     except TypeError as error:
         raise UserError(f"expected 'name' and 'task' in {where}: {error}") from error
 
 
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """Return a value as a field's type has it."""
+    if kind is int and not (isinstance(value, int) and not isinstance(value, bool)):
+        raise UserError(f"expected a whole number for {where}, got {value!r}")
+    if kind is float and not _number(value):
+        raise UserError(f"expected a number for {where}, got {value!r}")
+    if kind is str and not isinstance(value, str):
+        raise UserError(f"expected a text for {where}, got {value!r}")
+    if kind is Span:
+        return _span(value, where)
+    if kind == tuple[str, ...]:
+        words = [value] if isinstance(value, str) else value
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise UserError(f"expected a list of texts for {where}, got {value!r}")
+        return tuple(words)
+    return value
+
+
+def _span(value: Any, where: str) -> Span:
+    """Return (first, last) of one number or of a list of two."""
+    pair = [value, value] if _number(value) else value
+    if not isinstance(pair, list) or len(pair) != 2 or not all(map(_number, pair)):
+        raise UserError(f"expected a number, or two in a list (first and last), for {where}, got {value!r}")
+    return float(pair[0]), float(pair[1])
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _check(recipe: Recipe, path: Path) -> None:
     """Refuse what would only fail after minutes of training."""
-    schedule = recipe.schedule
-    named = isinstance(recipe.name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", recipe.name) is not None
-    for name, value, good in (
-        ("name", recipe.name, named),
-        ("seed", recipe.seed, recipe.seed >= 0),
-        ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str)),
-        ("task", recipe.task, recipe.task == "kws"),
-        ("epochs", schedule.epochs, schedule.epochs >= 1),
-        ("batch", schedule.batch, schedule.batch >= 2),
-        ("learning_rate", schedule.learning_rate, schedule.learning_rate > 0),
-        ("warmup", schedule.warmup, 0 <= schedule.warmup < 1),
-        ("ema", schedule.ema, 0 <= schedule.ema < 1),
-        ("label_smoothing", schedule.label_smoothing, 0 <= schedule.label_smoothing < 1),
-        ("examples", schedule.examples, schedule.examples >= 0),
-        ("calibration", recipe.export.calibration, recipe.export.calibration >= 1),
-        ("test_samples", recipe.export.test_samples, recipe.export.test_samples >= 0),
-    ):
+    schedule, how, distill, export = recipe.schedule, recipe.augmentation, recipe.distill, recipe.export
+    for name, value, good, range_ in (
+        ("name", recipe.name, re.fullmatch(r"[A-Za-z0-9_-]+", recipe.name), "letters, digits, _ and -"),
+        ("seed", recipe.seed, recipe.seed >= 0, "0 or more"),
+        ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str), "a name"),
+        ("task", recipe.task, recipe.task == "kws", "kws"),
+        ("schedule.epochs", schedule.epochs, schedule.epochs >= 1, "1 or more"),
+        ("schedule.batch", schedule.batch, schedule.batch >= 2, "2 or more"),
+        ("schedule.learning_rate", schedule.learning_rate, schedule.learning_rate > 0, "above 0"),
+        ("schedule.warmup", schedule.warmup, 0 <= schedule.warmup < 1, "0 to below 1"),
+        ("schedule.weight_decay", schedule.weight_decay, schedule.weight_decay >= 0, "0 or more"),
+        ("schedule.ema", schedule.ema, 0 <= schedule.ema < 1, "0 to below 1"),
+        ("schedule.label_smoothing", schedule.label_smoothing, 0 <= schedule.label_smoothing < 1, "0 to below 1"),
+        ("schedule.examples", schedule.examples, schedule.examples >= 0, "0 (all) or more"),
+        *((f"augmentation.{name}", getattr(how, name), *limits) for name, limits in how.ranges().items()),
+        ("distill.temperature", distill.temperature, min(distill.temperature) > 0, "above 0"),
+        ("distill.alpha", distill.alpha, min(distill.alpha) >= 0 and max(distill.alpha) <= 1, "0 to 1"),
+        ("distill.hint_weight", distill.hint_weight, distill.hint_weight > 0, "above 0"),
+        ("distill.hint_epochs", distill.hint_epochs, 0 <= distill.hint_epochs < schedule.epochs, "0 to below epochs"),
+        ("distill.teachers", distill.teachers, bool(distill.teachers) == (distill.method != "none"),
+         "at least one teacher, or method none without any"),
+        ("export.kind", export.kind, export.kind in ("int8", "float"), "int8 or float"),
+        ("export.calibration", export.calibration, export.calibration >= 1, "1 or more"),
+        ("export.test_samples", export.test_samples, export.test_samples >= 0, "0 (all) or more"),
+    ):  # fmt: skip
         if not good:
-            raise UserError(f"'{name}' of {path} is out of its range: {value!r}")
+            raise UserError(f"expected {range_} for {name} of {path}, got {value!r}")

@@ -1,5 +1,7 @@
 """The training set of keyword spotting: augmented pictures through the front end of the student."""
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,11 +9,12 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.tasks.frontend import SPEECH_LOG_MEL, FrontEnd
+from harness.tasks.kws import LABELS
 from harness.train import pictures
-from harness.train.augment import Augmentation, augment, lead_in
+from harness.train.augment import Augmentation, augment, lead_in, mix
+from harness.train.examples import Floats, TrainingSet, View
 from harness.train.pictures import Pictures, Speech, to_log_mel
 from harness.train.recipe import Recipe
-from harness.train.trainer import Floats, TrainingSet
 
 _CHUNK = 512
 
@@ -25,7 +28,7 @@ def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
     Raises:
         UserError: data is missing, or the recipe asks for a front end that the pictures cannot give.
     """
-    speech = pictures.load(recipe.seed, _every(recipe.schedule.examples))
+    speech = pictures.load(recipe.augmentation.seed, _every(recipe.schedule.examples))
     if recipe.schedule.examples:
         speech = replace(
             speech,
@@ -33,12 +36,19 @@ def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
             validation=speech.validation.first(recipe.schedule.examples),
         )
     frontend = _standardised(_frontend(recipe.frontend), speech.training)
+
+    def through(other: FrontEnd) -> Callable[[int], View]:
+        return _views(speech.training, speech.noise, recipe.augmentation, other)
+
     examples = TrainingSet(
-        view=_views(speech, recipe.augmentation, frontend, recipe.seed),
+        view=through(frontend),
         labels=speech.training.labels,
+        classes=LABELS,
         validation_inputs=inputs(speech.validation, frontend),
         validation_labels=speech.validation.labels,
         calibration=inputs(speech.training.first(recipe.export.calibration), frontend),
+        through=through,
+        fingerprint=_fingerprint(speech, recipe.augmentation),
     )
     return examples, frontend
 
@@ -52,6 +62,14 @@ def inputs(shown: Pictures, frontend: FrontEnd) -> Floats:
     """Return model inputs (n, frames, columns, 1) of pictures as they are."""
     log_mel = to_log_mel(shown.grey[:, :: _step(frontend)].astype(np.float32))
     return frontend.from_log_mel(log_mel)[..., None]
+
+
+def _fingerprint(speech: Speech, how: Augmentation) -> str:
+    """Return 64 hex digits of the training pictures, their order, the noise, and how both are changed."""
+    digest = hashlib.sha256(repr(how).encode())
+    for array in (speech.training.grey, speech.training.labels, speech.noise):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _step(frontend: FrontEnd) -> int:
@@ -80,17 +98,29 @@ def _standardised(frontend: FrontEnd, shown: Pictures) -> FrontEnd:
     return replace(frontend, mean=tuple(round(float(x), 4) for x in mean), std=tuple(round(float(x), 4) for x in std))
 
 
-def _views(speech: Speech, how: Augmentation, frontend: FrontEnd, seed: int) -> Any:
-    """Return the function from an epoch's number to its augmented inputs."""
-    grey, lead = speech.training.grey, lead_in(speech.training.grey)
+def _views(shown: Pictures, noise: Floats, how: Augmentation, frontend: FrontEnd) -> Callable[[int], View]:
+    """Return the function from an epoch's number to its augmented inputs.
 
-    def view(epoch: int) -> Floats:
-        random = np.random.default_rng((seed, epoch, 1))
-        parts = []
-        for start in range(0, len(grey), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            changed = augment(grey[chunk].astype(np.float32), lead[chunk], speech.noise, how, _step(frontend), random)
-            parts.append(frontend.from_log_mel(to_log_mel(changed)))
-        return np.concatenate(parts)[..., None]
+    Two front ends get the same augmented sound for the same epoch: every choice is made for rows of 10 ms.
+    """
+    lead = lead_in(shown.grey)
+    one_hot = np.eye(len(LABELS), dtype=np.float32)[shown.labels]
+
+    def view(epoch: int) -> View:
+        random = np.random.default_rng((how.seed, how.view(epoch), 1))
+        order = random.permutation(len(shown))  # neighbours are of one class, and mixing takes neighbours
+        inputs: Floats | None = None
+        targets = np.empty_like(one_hot)
+        for start in range(0, len(order), _CHUNK):
+            chunk = order[start : start + _CHUNK]
+            changed = augment(shown.grey[chunk].astype(np.float32), lead[chunk], noise, how, _step(frontend), random)
+            changed, partner, own = mix(changed, how, random)
+            features = frontend.from_log_mel(to_log_mel(changed))[..., None]
+            if inputs is None:
+                inputs = np.empty((len(order), *features.shape[1:]), np.float32)
+            inputs[chunk] = features
+            targets[chunk] = one_hot[chunk] * own[:, None] + one_hot[chunk[partner]] * (1 - own)[:, None]
+        assert inputs is not None
+        return View(inputs, targets)
 
     return view

@@ -4,8 +4,10 @@ Everything random hangs on (seed, epoch) alone, so a run that was killed resumes
 it would have ended.
 """
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,95 +15,94 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from harness.errors import HarnessError
+from harness.train.examples import Floats, Labels, TrainingSet
+from harness.train.objective import Objective, Terms
 from harness.train.recipe import Schedule
-
-Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 class TrainingDiverged(HarnessError):
-    """The loss became NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a model learns from.
-
-    Attributes:
-        view: returns the augmented inputs (n, *shape) of epoch 0, 1, ...: the same for the same number.
-        labels: (n,) class indices.
-        validation_inputs: (m, *shape), never augmented.
-        validation_labels: (m,).
-        calibration: (k, *shape) training inputs as they are, to set the ranges of quantisation.
-    """
-
-    view: Callable[[int], Floats]
-    labels: Labels
-    validation_inputs: Floats
-    validation_labels: Labels
-    calibration: Floats
+    """A term of the loss became NaN or infinite."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave: the mean training loss, the averaged weights' validation accuracy (percent), seconds."""
+    """What one epoch gave.
+
+    Attributes:
+        number: 0, 1, ...
+        epochs: of the whole run.
+        terms: the mean of each term of the loss, weighted as it is minimised.
+        validation: balanced accuracy of the averaged weights, percent.
+        seconds: the epoch took.
+        left: seconds that the rest of the run will take at this pace.
+    """
 
     number: int
-    loss: float
+    epochs: int
+    terms: dict[str, float]
     validation: float
     seconds: float
+    left: float
+
+    @property
+    def loss(self) -> float:
+        """Return the sum of the terms."""
+        return sum(self.terms.values())
 
 
 def fit(
     model: keras.Model,
     examples: TrainingSet,
+    objective: Objective,
     schedule: Schedule,
     *,
     seed: int,
     checkpoint: Path,
     report: Callable[[Epoch], None],
+    advance: Callable[[int], None] = lambda steps: None,
 ) -> None:
-    """Train `model` to classify, and leave the averaged weights in it.
-
-    The loss is cross-entropy over logits plus the logarithm of the classes' frequencies (logit adjustment, Menon et
-    al., arXiv:2007.07314): a rare class is not predicted less often for being rare in training.
+    """Train `model`, and leave the averaged weights in it.
 
     Args:
         model: from inputs to logits.
         examples: what to learn from.
+        objective: what to minimise; it calls the model.
         schedule: how long and how fast.
         seed: of the order of the examples.
         checkpoint: file to resume from where it exists; written after each epoch.
         report: called after each epoch.
+        advance: called with the number of steps done since the last call.
 
     Raises:
-        TrainingDiverged: the loss is not finite; says at which step.
+        TrainingDiverged: a term of the loss is not finite; says which, and at which step.
     """
     count = len(examples.labels)
-    steps = count // schedule.batch
+    steps = max(1, count // schedule.batch)
+    trained = [*model.trainable_variables, *objective.variables]
     optimizer = _optimizer(schedule, steps * schedule.epochs)
-    optimizer.build(model.trainable_variables)
+    optimizer.build(trained)
     average = [tf.Variable(weight) for weight in model.weights]
-    state = [*(weight.value for weight in [*model.weights, *optimizer.variables]), *average]
-    step = _step_function(model, optimizer, average, schedule, _log_frequency(examples.labels))
+    state = [*(v.value for v in [*model.variables, *objective.variables, *optimizer.variables]), *average]
+    step = _step_function(model, objective, optimizer, average, schedule, steps * schedule.epochs)
     for epoch in range(_restore(state, checkpoint), schedule.epochs):
         start = time.monotonic()
-        inputs = examples.view(epoch)
+        view = examples.view(epoch)
+        columns = (view.inputs, view.targets, *objective.columns(epoch))
         order = np.random.default_rng((seed, epoch)).permutation(count)[: steps * schedule.batch]
-        losses = []
-        for number, chosen in enumerate(order.reshape(steps, schedule.batch)):
-            losses.append(float(step(inputs[chosen], examples.labels[chosen])))
-            if not np.isfinite(losses[-1]):
-                raise TrainingDiverged(
-                    f"expected a finite loss, got {losses[-1]} in step {number} of epoch {epoch}; lower learning_rate"
-                )
-        with _Swapped(model, average):
+        history = []
+        for number, chosen in enumerate(order.reshape(steps, -1)):
+            terms = step(*(column[chosen] for column in columns))
+            history.append(_finite({name: float(value) for name, value in terms.items()}, number, epoch))
+            advance(1)
+        with _averaged(model, average):
             validation = balanced_accuracy(model, examples.validation_inputs, examples.validation_labels)
         _save(state, checkpoint, epoch + 1)
-        report(Epoch(epoch, float(np.mean(losses)), validation, time.monotonic() - start))
+        means = {name: float(np.mean([terms[name] for terms in history])) for name in history[0]}
+        seconds = time.monotonic() - start
+        left = seconds * (schedule.epochs - epoch - 1)
+        report(Epoch(epoch, schedule.epochs, means, validation, seconds, left))
     for weight, mean in zip(model.weights, average, strict=True):
         weight.assign(mean)
 
@@ -132,48 +133,55 @@ def _optimizer(schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
 
 
 def _step_function(
-    model: keras.Model, optimizer: Any, average: list[tf.Variable], schedule: Schedule, log_frequency: Floats
-) -> Callable[[Floats, Labels], tf.Tensor]:
-    """Return the compiled function (inputs, labels) -> loss that makes one step. XLA is slower here on a CPU."""
-    smoothing = schedule.label_smoothing
-    classes = len(log_frequency)
+    model: keras.Model, objective: Objective, optimizer: Any, average: list[tf.Variable], schedule: Schedule, steps: int
+) -> Callable[..., Terms]:
+    """Return the compiled function from a batch's columns to its terms, which makes one step.
+
+    XLA is slower here on a CPU.
+    """
+    trained = [*model.trainable_variables, *objective.variables]
 
     @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
-    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        with tf.GradientTape() as tape:
-            outputs = model(inputs, training=True) + log_frequency
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, outputs))
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    def step(inputs: tf.Tensor, targets: tf.Tensor, *columns: tf.Tensor) -> Terms:
         done = tf.cast(optimizer.iterations, tf.float32)
-        keep = tf.minimum(schedule.ema, (1 + done) / (10 + done))
+        with tf.GradientTape() as tape:
+            terms = objective.terms(inputs, targets, columns, done / steps)
+            loss = tf.add_n(list(terms.values()))
+        optimizer.apply(tape.gradient(loss, trained, unconnected_gradients="zero"), trained)
+        keep = tf.minimum(schedule.ema, (2 + done) / (11 + done))
         for mean, weight in zip(average, model.weights, strict=True):
             mean.assign_add((1 - keep) * (weight.value - mean))
-        return loss
+        return terms
 
-    return lambda inputs, labels: step(tf.constant(inputs), tf.constant(labels))
-
-
-def _log_frequency(labels: Labels) -> Floats:
-    """Return ln(frequency / mean frequency) of each class."""
-    counts = np.bincount(labels).astype(np.float32)
-    return np.asarray(np.log(counts / counts.mean()), np.float32)
+    return lambda *columns: step(*map(tf.constant, columns))
 
 
-class _Swapped:
+def _finite(terms: dict[str, float], number: int, epoch: int) -> dict[str, float]:
+    """Return the terms, all of them finite.
+
+    Raises:
+        TrainingDiverged: one is not.
+    """
+    for name, value in terms.items():
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"expected a finite loss, got {value} for the term '{name}' in step {number} of epoch {epoch}; "
+                f"lower schedule.learning_rate"
+            )
+    return terms
+
+
+@contextmanager
+def _averaged(model: keras.Model, average: list[tf.Variable]) -> Iterator[None]:
     """Within the block, the model has the averaged weights."""
-
-    def __init__(self, model: keras.Model, average: list[tf.Variable]) -> None:
-        self._pairs = list(zip(model.weights, average, strict=True))
-
-    def __enter__(self) -> None:
-        self._own = [weight.numpy() for weight, _ in self._pairs]
-        for weight, mean in self._pairs:
-            weight.assign(mean)
-
-    def __exit__(self, *_: object) -> None:
-        for (weight, _), own in zip(self._pairs, self._own, strict=True):
-            weight.assign(own)
+    own = [weight.numpy() for weight in model.weights]
+    for weight, mean in zip(model.weights, average, strict=True):
+        weight.assign(mean)
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.weights, own, strict=True):
+            weight.assign(value)
 
 
 def _save(state: list[Any], path: Path, epoch: int) -> None:

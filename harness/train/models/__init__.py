@@ -1,13 +1,22 @@
 """Architectures, one family a file. `build(name, **sizes)` finds one by the name that recipes use."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from harness.errors import UserError
 from harness.train.models.dscnn import dscnn
+from harness.train.models.resnet import resnet
+from harness.train.models.separable import separable
+from harness.train.models.temporal import temporal
 
-MODELS = {"dscnn": dscnn}
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "dscnn": dscnn,
+    "resnet": resnet,
+    "separable": separable,
+    "temporal": temporal,
+}
 
 
 def build(architecture: str, shape: tuple[int, ...], classes: int, **sizes: Any) -> keras.Model:
@@ -20,5 +29,5 @@ def build(architecture: str, shape: tuple[int, ...], classes: int, **sizes: Any)
         raise UserError(f"expected an architecture of {', '.join(sorted(MODELS))}, got '{architecture}'")
     try:
         return MODELS[architecture](shape, classes, **sizes)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"architecture '{architecture}' does not take these sizes: {error}") from error

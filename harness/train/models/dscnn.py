@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from harness.train.models.layers import convolved, depthwise
+
 
 def dscnn(
     shape: tuple[int, ...], classes: int, *, channels: int = 64, blocks: int = 4, stem: tuple[int, int] = (10, 4)
@@ -13,21 +15,15 @@ def dscnn(
         shape: of one input: (frames, columns, 1).
         classes: number of logits.
         channels: of every layer.
-        blocks: depthwise-separable blocks after the stem.
+        blocks: depthwise-separable blocks after the stem; their outputs are layers `block1`, `block2` ...
         stem: kernel of the first convolution (frames, columns); its stride is 2.
 
     Returns:
         A model from (batch, frames, columns, 1) to logits (batch, classes).
     """
     inputs = keras.Input(shape)
-    x = _activated(layers.Conv2D(channels, stem, strides=2, padding="same", use_bias=False)(inputs))
-    for _ in range(blocks):
-        x = _activated(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x))
-        x = _activated(layers.Conv2D(channels, 1, use_bias=False)(x))
+    x = convolved(inputs, channels, stem, 2)
+    for number in range(1, blocks + 1):
+        x = convolved(depthwise(x, 3), channels, 1, name=f"block{number}")
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(classes)(x), name="dscnn")
-
-
-def _activated(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Batch normalisation (folded into the convolution at export), then ReLU."""
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.98)(x))

@@ -1,4 +1,4 @@
-"""Post-training quantisation to int8 (weights per channel, activations and border of the graph per tensor).
+"""From Keras to .tflite: float, or quantised to int8 (weights per channel, activations and border per tensor).
 
 The conversion runs in a process of its own: the converter keeps memory, prints, and can end the process.
 """
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from harness.errors import EnvironmentFailure
 
 
-def quantize(model: keras.Model, calibration: NDArray[np.float32], target: Path) -> None:
-    """Write `model` as an int8 .tflite of batch 1, with a softmax at its end.
+def convert(model: keras.Model, target: Path, calibration: NDArray[np.float32] | None = None) -> None:
+    """Write `model` as a .tflite of batch 1, with a softmax at its end.
 
     Args:
         model: from inputs (batch, *shape) to logits.
-        calibration: (n, *shape) inputs that set the ranges of the activations.
         target: the file to write.
+        calibration: (n, *shape) inputs that set the ranges of the activations of an int8 model; None for a float one.
 
     Raises:
         EnvironmentFailure: the converter failed; says how.
@@ -29,7 +29,8 @@ def quantize(model: keras.Model, calibration: NDArray[np.float32], target: Path)
     with tempfile.TemporaryDirectory() as scratch:
         source, inputs = Path(scratch, "model.keras"), Path(scratch, "calibration.npy")
         model.save(source)
-        np.save(inputs, calibration)
+        if calibration is not None:
+            np.save(inputs, calibration)
         command = [sys.executable, "-m", __name__, str(source), str(inputs), str(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not target.exists():
@@ -42,17 +43,18 @@ def _convert(source: str, inputs: str, target: str) -> None:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    trained = keras.saving.load_model(source)
+    trained = keras.saving.load_model(source, compile=False)
     model = keras.Model(trained.inputs, keras.layers.Softmax()(trained.outputs[0]))
-    calibration = np.load(inputs)
     # A free batch dimension would leave SHAPE, STRIDED_SLICE and PACK in the graph; variables would be copied.
-    shape = tf.TensorSpec((1, *calibration.shape[1:]), tf.float32, name="input")
+    shape = tf.TensorSpec((1, *trained.inputs[0].shape[1:]), tf.float32, name="input")
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(shape)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([each[None]] for each in calibration)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
+    if Path(inputs).exists():
+        calibration = np.load(inputs)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([each[None]] for each in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
     Path(target).write_bytes(converter.convert())
 
 

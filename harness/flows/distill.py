@@ -1,0 +1,68 @@
+"""`harness distill`: train -> export -> measure on the test set -> measure on a board -> complete the card."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness.errors import EnvironmentFailure
+from harness.flows.bench import Request, bench
+from harness.report.progress import Speaker
+from harness.tasks import Card, write_card
+from harness.tasks.card import Measured
+
+
+def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | None, speaker: Speaker) -> Path:
+    """Train what a recipe says; see `harness.train.distill.distill`.
+
+    Args:
+        recipe: the TOML file.
+        out: the run's folder, None for trained/NAME.
+        changes: "section.name=value" each.
+        seed: wins over the recipe's.
+        speaker: says what is done.
+
+    Returns:
+        The model; its card lies beside it.
+
+    Raises:
+        UserError: the recipe, a teacher or the data is wrong.
+        EnvironmentFailure: TensorFlow is not installed, the converter or the board failed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        from harness.train.distill import distill as train
+    except ImportError as error:
+        raise EnvironmentFailure(f"{error}; training needs: pip install 'tinyml-harness[train]'") from error
+    result = train(recipe, out, changes=changes, seed=seed, say=speaker.say)
+    if result.board:
+        card = _measured(result.model, result.card, result.board, speaker)
+        write_card(card, result.model.with_suffix(".toml"))
+    return result.model
+
+
+def _measured(model: Path, card: Card, board: str, speaker: Speaker) -> Card:
+    """Return the card with what the model takes on a board's emulated twin."""
+    with TemporaryDirectory(prefix="harness-") as work:
+        request = Request((str(model),), (board,), "qemu", False, None, "random", 4, "balanced", Path(work, "run"))
+        run = bench(request, speaker)
+    run.check()
+    row = run.document.rows[0]
+    speaker.say(
+        f"{board} (qemu): {row.instructions:,} instructions, {row.flash_weights_bytes:,} bytes of weights, "
+        f"{row.flash_total_bytes:,} of flash, {row.ram_total_bytes:,} of RAM"
+    )
+    measured = Measured(
+        board=board,
+        where="qemu",
+        optimise="balanced",
+        instructions=int(row.instructions or 0),
+        cycles=int(row.cycles or 0),
+        flash_weights_bytes=int(row.flash_weights_bytes or 0),
+        flash_total_bytes=int(row.flash_total_bytes or 0),
+        ram_total_bytes=int(row.ram_total_bytes or 0),
+        command=f"harness bench {model.stem} --board {board} --on qemu --data random --samples 4",
+    )
+    return replace(card, measured=measured)

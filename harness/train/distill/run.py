@@ -1,0 +1,203 @@
+"""One training run, from a recipe to a model with its card."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from harness.errors import UserError
+from harness.tasks import Card, write_card
+from harness.tasks.frontend import FrontEnd
+from harness.train import measure, models, recipe, speech, trainer
+from harness.train.compress.convert import convert
+from harness.train.distill.methods import choose
+from harness.train.distill.objective import Distilled
+from harness.train.distill.teacher import Teacher, load_teacher, logits_of_views
+from harness.train.examples import Floats, TrainingSet
+from harness.train.logs import Logs
+from harness.train.objective import HardLabels, Objective
+from harness.train.recipe import Recipe
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made.
+
+    Attributes:
+        model: the .tflite of a student, the .keras of a teacher; its card lies beside it.
+        card: what is known of it.
+        board: that the recipe wants a student to be measured on, "" for none.
+    """
+
+    model: Path
+    card: Card
+    board: str = ""
+
+
+def distill(
+    recipe_file: Path,
+    out: Path | None = None,
+    *,
+    changes: Sequence[str] = (),
+    seed: int | None = None,
+    say: Say = print,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> Result:
+    """Train a student (or a teacher), export it, measure it on the official test set, and write its card.
+
+    The same call after a kill goes on at the last finished epoch and ends with the same weights.
+
+    Args:
+        recipe_file: a recipe in TOML; harness/train/recipe.py says what it holds.
+        out: folder for the model, its card, checkpoint and logs; `trained/NAME` where not given.
+        changes: "section.name=value" each; they win over the file.
+        seed: wins over the file's.
+        say: takes one line an epoch, and one for the result.
+        advance: takes the number of training steps done since its last call.
+
+    Returns:
+        The model and its card.
+
+    Raises:
+        UserError: the recipe is wrong, `out` holds another recipe's run, a teacher does not fit, or data is missing.
+        EnvironmentFailure: the converter failed.
+        TrainingDiverged: a term of the loss is not finite.
+
+    Example:
+        >>> from harness.train.distill import distill
+        >>> distill(Path("recipes/kws_quick.toml"), Path("quick"), changes=["distill.temperature=2"])
+    """
+    plan = recipe.read(recipe_file, changes, seed)
+    methods = choose(plan.distill)
+    out = _claim(out or Path("trained") / plan.name, plan)
+    examples, frontend = speech.prepare(plan)
+    teachers = [load_teacher(name, examples.classes) for name in plan.distill.teachers]
+    keras.utils.set_random_seed(plan.seed)
+    sizes = dict(plan.student)
+    architecture = str(sizes.pop("architecture"))
+    model = models.build(architecture, examples.calibration.shape[1:], len(examples.classes), **sizes)
+    hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
+    objective: Objective = hard
+    if methods:
+        said = _said(teachers, examples, plan, say)
+        guided = any(method.teacher_layers for method in methods.values())
+        guide = (teachers[0].model, examples.through(teachers[0].frontend)) if guided else None
+        objective = Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, guide)
+    logs = Logs(out)
+
+    def report(epoch: trainer.Epoch) -> None:
+        logs.epoch(epoch)
+        say(_line(epoch))
+
+    checkpoint = out / "checkpoint.npz"
+    trainer.fit(model, examples, objective, plan.schedule, seed=plan.seed, checkpoint=checkpoint, report=report,
+                advance=advance)  # fmt: skip
+    student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
+    card = _card(recipe_file, changes, plan, student, frontend, teachers, examples.classes)
+    result = _export(model, examples.calibration, out, plan, card)
+    _note(result, plan, logs, len(examples.labels), out)
+    card = result.card
+    say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
+    return result
+
+
+def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say) -> Callable[[int], Floats]:
+    """Return the function from an epoch to all teachers' logits (n, teachers, classes)."""
+    each = [logits_of_views(teacher, examples, plan.augmentation.view, say) for teacher in teachers]
+    return lambda epoch: np.stack([logits(epoch) for logits in each], axis=1)
+
+
+def _claim(out: Path, plan: Recipe) -> Path:
+    """Make `out` the folder of this run: of this recipe with these changes."""
+    text, kept = json.dumps(dataclasses.asdict(plan), indent=1) + "\n", out / "recipe.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if kept.exists() and kept.read_text(encoding="utf-8") != text:
+            raise UserError(f"expected {out} to be empty or of the same recipe, it holds another recipe's run")
+        kept.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with --out") from error
+    return out
+
+
+def _line(epoch: trainer.Epoch) -> str:
+    """Return what is said of an epoch."""
+    terms = ", ".join(f"{name} {value:.4f}" for name, value in epoch.terms.items())
+    left = f", {_duration(epoch.left)} left" if epoch.left else ""
+    return (
+        f"epoch {epoch.number + 1} of {epoch.epochs}: loss {epoch.loss:.4f} ({terms}), "
+        f"validation {epoch.validation:.2f} %, {epoch.seconds:.1f} s{left}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _card(
+    recipe_file: Path,
+    changes: Sequence[str],
+    plan: Recipe,
+    student: str,
+    frontend: FrontEnd,
+    teachers: list[Teacher],
+    classes: tuple[str, ...],
+) -> Card:
+    """Return what is known before the model is measured."""
+    dataset = "speech_commands"
+    name = f"{recipe_file.resolve().parent.name}/{recipe_file.name}"
+    return Card(
+        task=plan.task,
+        recipe=" ".join([name, *(f"--set {change}" for change in changes)]),
+        teacher=", ".join(teacher.name for teacher in teachers),
+        student=student,
+        seed=plan.seed,
+        labels=classes,
+        dataset=dataset,
+        samples=0,
+        accuracy=0.0,
+        macs=0,
+        sha256="",
+        licence=measure.LICENCES[plan.task],
+        command=f"harness evaluate {plan.name} --data {dataset}",
+        frontend=frontend,
+    )
+
+
+def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, card: Card) -> Result:
+    """Write the model and its card: a student as int8 .tflite, a teacher as .keras (measured as a float .tflite)."""
+    if plan.export.kind == "int8":
+        published = converted = out / f"{plan.name}.tflite"
+        convert(model, converted, calibration)
+    else:
+        published, converted = out / f"{plan.name}.keras", out / "float.tflite"
+        model.save(published)
+        convert(model, converted)
+    card = measure.describe(converted.read_bytes(), published, card, card.frontend, plan.export.test_samples)
+    write_card(card, published.with_suffix(".toml"))
+    return Result(published, card, plan.export.board if plan.export.kind == "int8" else "")
+
+
+def _note(result: Result, plan: Recipe, logs: Logs, count: int, out: Path) -> None:
+    """Write `result.json`: the run as a line of results/distillation/methods.csv, and its validation accuracy."""
+    line = {
+        "task": plan.task,
+        "student": plan.name,
+        "teacher": result.card.teacher,
+        "method": plan.distill.method,
+        "seed": plan.seed,
+        "epochs": plan.schedule.epochs,
+        "dataset": result.card.dataset,
+        "n": count,
+        "accuracy": result.card.accuracy,
+        "train_seconds": round(logs.seconds(), 1),
+    }
+    last = logs.lines()[-1]
+    more = {"validation": float(last["validation"]), "samples": result.card.samples, "macs": result.card.macs}
+    (out / "result.json").write_text(json.dumps(line | more, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,102 @@
+"""A teacher: a .keras file with its card, and what it says of the views that a student sees."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from harness import resources
+from harness.errors import UserError
+from harness.tasks import read_card
+from harness.tasks.frontend import FrontEnd
+from harness.train import trainer
+from harness.train.examples import Floats, TrainingSet
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained model.
+
+    Attributes:
+        name: stem of its file.
+        sha256: of its file.
+        model: from its inputs to logits, never trained again.
+        frontend: of its inputs.
+    """
+
+    name: str
+    sha256: str
+    model: keras.Model
+    frontend: FrontEnd
+
+
+def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
+    """Read a teacher.
+
+    Args:
+        name: stem of a teacher in the zoo, or path of a .keras file with its card beside it.
+        classes: of the student, in the order of its outputs.
+
+    Raises:
+        UserError: there is no such file or card, it is no model, or it tells other classes apart.
+    """
+    path = resources.zoo() / "teachers" / f"{name}.keras"
+    path = path if path.exists() else Path(name)
+    if path.suffix != ".keras" or not path.is_file():
+        known = ", ".join(sorted(each.stem for each in path_of_teachers().glob("*.keras"))) or "none"
+        raise UserError(f"expected a teacher of the zoo ({known}) or a .keras file, got '{name}'")
+    card = read_card(path)
+    if card is None:
+        raise UserError(f"expected a model card beside the teacher, found none at {path.with_suffix('.toml')}")
+    if card.labels != classes:
+        raise UserError(
+            f"expected a teacher of the student's classes, in its order: {', '.join(classes)}; "
+            f"{path.name} has {', '.join(card.labels)}"
+        )
+    content = path.read_bytes()
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        raise UserError(f"expected a Keras model at {path}, got: {str(error).splitlines()[0]}") from error
+    model.trainable = False
+    return Teacher(path.stem, hashlib.sha256(content).hexdigest(), model, card.frontend)
+
+
+def path_of_teachers() -> Path:
+    """Return the zoo's folder of teachers."""
+    return resources.zoo() / "teachers"
+
+
+def logits_of_views(
+    teacher: Teacher, examples: TrainingSet, view_number: Callable[[int], int], say: Callable[[str], None]
+) -> Callable[[int], Floats]:
+    """Return the function from an epoch to the teacher's logits (n, classes) of the view that epoch sees.
+
+    They are computed once for each view and kept on disk, keyed by teacher, front end, data and augmentation.
+    """
+    view = examples.through(teacher.frontend)
+    key = hashlib.sha256(f"{teacher.sha256} {teacher.frontend} {examples.fingerprint}".encode()).hexdigest()
+    folder = resources.cache() / "teachers" / f"{teacher.name}-{key[:24]}"
+
+    def logits(epoch: int) -> Floats:
+        number = view_number(epoch)
+        path = folder / f"view{number}.npy"
+        if not path.exists():
+            said = trainer.logits(teacher.model, view(epoch).inputs)
+            say(f"teacher {teacher.name}: view {number} computed once, kept in {folder}")
+            _keep(said, path)
+        return np.asarray(np.load(path), np.float32)
+
+    return logits
+
+
+def _keep(said: Floats, path: Path) -> None:
+    """Write in one piece: a kill leaves nothing or all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished.npy")
+    np.save(unfinished, said)
+    unfinished.replace(path)

@@ -1,0 +1,71 @@
+"""What an exported model is worth: accuracy on the official test set, MACs, and the card that says so."""
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.oracle import Oracle, engine_of
+from harness.tasks import TASKS, Card, ModelInput, load, metrics
+from harness.tasks.frontend import FrontEnd
+
+LICENCES = {
+    "kws": "Apache-2.0; trained on Speech Commands v0.02 (CC BY 4.0, Pete Warden and the volunteer speakers)",
+    "vision": "Apache-2.0; trained on CIFAR-10 (Krizhevsky, 2009)",
+}
+
+
+def describe(model: bytes, published: Path, card: Card, frontend: FrontEnd, samples: int) -> Card:
+    """Measure a .tflite file and complete its card.
+
+    An int8 file runs in TensorFlow Lite Micro's arithmetic, a float one in LiteRT's.
+
+    Args:
+        model: the .tflite.
+        published: the file that the card lies beside; its hash stands in the card.
+        card: what is known before; its accuracy, samples, MACs, hash and front end are replaced.
+        frontend: that the model was trained with; its quantisation becomes the model's.
+        samples: the first so many of the test set's fixed shuffle; 0 for all.
+
+    Returns:
+        The card.
+    """
+    border, macs = _inspect(model)
+    card = replace(
+        card,
+        frontend=replace(frontend, scale=border.scale or 1.0, zero_point=border.zero_point or 0),
+        macs=macs,
+        sha256=hashlib.sha256(published.read_bytes()).hexdigest(),
+    )
+    test = load(TASKS[card.task], card.dataset, card, border, samples or sys.maxsize)
+    with Oracle(workers=2) as oracle:
+        outputs = oracle.run(model, [test.inputs], engine=engine_of(model))
+    assert test.labels is not None
+    accuracy = metrics.top1(metrics.predictions(outputs[0]), test.labels)
+    return replace(card, samples=len(test.labels), accuracy=round(accuracy, 2))
+
+
+def _inspect(content: bytes) -> tuple[ModelInput, int]:
+    """Return the input of a model, and its multiply-accumulates."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    detail = interpreter.get_input_details()[0]
+    scale, zero_point = detail["quantization"]
+    shapes = {tensor["index"]: tensor["shape"] for tensor in interpreter.get_tensor_details()}
+    macs = sum(_macs(op["op_name"], [shapes[i] for i in op["inputs"] if i in shapes], shapes[op["outputs"][0]])
+               for op in interpreter._get_ops_details())  # fmt: skip
+    return ModelInput(tuple(detail["shape"]), detail["dtype"].__name__, float(scale), int(zero_point)), int(macs)
+
+
+def _macs(op: str, inputs: list[NDArray[np.int32]], output: NDArray[np.int32]) -> int:
+    """Return the multiply-accumulates of an operator, padding counted."""
+    if op in ("CONV_2D", "FULLY_CONNECTED"):
+        return int(np.prod(output) * np.prod(inputs[1][1:]))
+    if op == "DEPTHWISE_CONV_2D":
+        return int(np.prod(output) * np.prod(inputs[1][1:3]))
+    return 0
