@@ -7,6 +7,7 @@ from harness.errors import UserError
 from harness.flows.feed import prepare
 from harness.flows.models import find_model
 from harness.flows.provenance import provenance
+from harness.flows.teacher import as_tflite
 from harness.report.progress import Speaker
 from harness.rows.measurement import Confusion, Document, Row, row_id
 from harness.tasks import ModelInput
@@ -19,7 +20,7 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
     """Run a model over all samples of a data set.
 
     Args:
-        name: a .tflite file or a student of the zoo.
+        name: a .tflite file, a student of the zoo, or a teacher: its stem in the zoo, or a .keras file.
         data: a data set's name or a folder, None for the task's own.
         split: which part of it: train, validation, test or all; None for "test" of a data set and "all" of a folder.
         task: None to find it out.
@@ -38,15 +39,17 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
     if split is not None:
         check_split(split)
     model = find_model(name)
-    inputs, outputs, macs = _read_border(model.path)
+    runs = as_tflite(model, speaker)
+    content = runs.read_bytes()
+    inputs, outputs, macs = _read_border(runs)
     feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING, split=split, labelled=True)
     for note in feed.samples.notes:
         speaker.say(note)
     labels = feed.samples.labels
     assert labels is not None
-    engine = engine_of(model.content)
+    engine = engine_of(content)
     with Oracle(workers=2) as oracle, speaker.bar(f"{model.name} on the host ({engine})", len(feed)) as advance:
-        answers = cached_run(oracle, model.content, feed.inputs, engine=engine, progress=advance)
+        answers = cached_run(oracle, content, feed.inputs, engine=engine, progress=advance)
     matrix = confusion_matrix(predictions(answers[0]), labels, len(feed.samples.classes))
     row = Row(
         row_id=row_id(model.sha256, "", "host", "", ""),

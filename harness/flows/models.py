@@ -12,7 +12,7 @@ from harness.errors import UserError
 
 @dataclass(frozen=True)
 class Model:
-    """A .tflite file and its bytes, read once."""
+    """A .tflite file (of a teacher, a .keras file) and its bytes, read once."""
 
     path: Path
     content: bytes
@@ -34,12 +34,13 @@ def zoo_names() -> list[str]:
 
 
 def find_model(name: str) -> Model:
-    """Return the model called `name`: a zoo student's stem, or else a path.
+    """Return the model called `name`: the stem of a student or teacher of the zoo, or else a path.
 
     Raises:
         UserError: neither; the nearest zoo student is named.
     """
-    path = resources.zoo() / f"{name}.tflite" if name in zoo_names() else Path(name)
+    teacher = resources.zoo() / "teachers" / f"{name}.keras"
+    path = resources.zoo() / f"{name}.tflite" if name in zoo_names() else teacher if teacher.exists() else Path(name)
     try:
         return Model(path, path.read_bytes())
     except (OSError, ValueError) as error:

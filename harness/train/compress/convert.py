@@ -49,7 +49,7 @@ def _convert(source: str, inputs: str, target: str) -> None:
     shape = tf.TensorSpec((1, *trained.inputs[0].shape[1:]), tf.float32, name="input")
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(shape)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
-    if Path(inputs).exists():
+    if Path(inputs).is_file():
         calibration = np.load(inputs)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([each[None]] for each in calibration)
