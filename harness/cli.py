@@ -44,6 +44,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+data_app = typer.Typer(help="Fetch the data sets that models are measured on.")
+app.add_typer(data_app, name="data")
+
 
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
@@ -193,6 +196,24 @@ def evaluate(
     _show(terminal.recall(document.confusion))
     _show(confusion.matrix(document.confusion))
     _show(terminal.summary(document))
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="speech_commands (2.5 GB) or cifar10 (170 MB).")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder for all data; default: HARNESS_DATA.")
+    ] = None,
+) -> None:
+    """Download a data set from its authors, check it, unpack it where `--data NAME` finds it.
+
+    What broke off goes on where it stopped.
+
+    Example: harness data get cifar10 --out ~/data
+    """
+    from harness.flows.data import get_data
+
+    _print(str(get_data(name, out, _speaker())))
 
 
 @app.command()

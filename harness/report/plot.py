@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.report import words
 from harness.report.confusion import is_dark, shade
 from harness.rows.measurement import Confusion
 
@@ -12,6 +13,8 @@ SUFFIXES = (".png", ".svg")
 
 _CELL = 0.42
 """Inches."""
+_LABEL = 24
+"""Widest name of a class, characters."""
 _WRITTEN = 40
 """Most classes whose counts are written into the cells."""
 
@@ -55,6 +58,7 @@ def _figure(confusion: Confusion, title: str) -> Any:
     from matplotlib.figure import Figure
 
     count = len(confusion.labels)
+    labels = [words.short(words.plain(label), _LABEL) for label in confusion.labels]
     figure = Figure(figsize=(2.6 + _CELL * count, 1.9 + _CELL * count), layout="constrained")
     axes = figure.add_subplot()
     totals = [max(sum(row), 1) for row in confusion.matrix]
@@ -68,11 +72,11 @@ def _figure(confusion: Confusion, title: str) -> Any:
             for answer, n in enumerate(row):
                 ink = "white" if is_dark(colours[true][answer]) else "black"
                 axes.text(answer, true, str(n) if n else "", ha="center", va="center", color=ink, size=7)
-    axes.set_xticks(range(count), confusion.labels, rotation=90)
+    axes.set_xticks(range(count), labels, rotation=90)
     recall = ["-" if percent is None else f"{percent:.1f} %" for _, percent, _ in confusion.recall()]
-    axes.set_yticks(range(count), confusion.labels)
+    axes.set_yticks(range(count), labels)
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(count), recall)
     right.set_ylabel("recall")
-    axes.set(title=title, xlabel="answer", ylabel="true class")
+    axes.set(title=words.plain(title), xlabel="answer", ylabel="true class")
     return figure

@@ -1,11 +1,13 @@
 import csv
 import io
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console, RenderableType
 
+from harness.report import confusion, markdown, plot, terminal, words
 from harness.report import csv as csv_report
-from harness.report import markdown, terminal, words
 from harness.report.progress import Speaker
 from harness.rows.compare import compare, parse_rule
 from harness.rows.measurement import Confusion, Document, Layer, columns
@@ -105,6 +107,49 @@ def test_a_comparison_of_the_same_says_so() -> None:
 def test_recall_is_shown_for_every_class() -> None:
     text = shown(terminal.recall(Confusion(("yes", "no"), ((3, 1), (0, 0)))))
     assert "75.0 %" in text
+
+
+def confused(classes: int, count: int = 7) -> Confusion:
+    """Every class right `count` times and taken for the next one twice."""
+    rows = [[0] * classes for _ in range(classes)]
+    for true, row in enumerate(rows):
+        row[true], row[(true + 1) % classes] = count, 2
+    return Confusion(
+        tuple(f"{'class' if index else NASTY} {index}" for index in range(classes)), tuple(map(tuple, rows))
+    )
+
+
+@pytest.mark.parametrize(("classes", "part"), [(2, "7"), (12, "class 11"), (25, "24 class 24"), (60, "--plot")])
+def test_a_confusion_matrix_fits_and_keeps_every_count(classes: int, part: str) -> None:
+    text = shown(confusion.matrix(confused(classes, 12_345 if classes == 12 else 7)))
+    assert max(map(len, text.splitlines())) <= terminal.WIDTH
+    assert part in text
+    assert "\x1b" not in text
+
+
+def test_cells_are_shaded_by_their_share() -> None:
+    assert confusion.shade(0.0, True) == confusion.shade(0.0, False) == (255, 255, 255)
+    assert confusion.shade(1.0, True) != confusion.shade(1.0, False)
+    console = Console(file=io.StringIO(), width=terminal.WIDTH, force_terminal=True, color_system="truecolor")
+    console.print(confusion.matrix(Confusion(("yes", "no"), ((3, 1), (0, 4)))))
+    assert isinstance(console.file, io.StringIO)
+    red, green, blue = confusion.shade(0.25, False)
+    assert f"48;2;{red};{green};{blue}m" in console.file.getvalue()
+
+
+def test_a_plot_is_whole_the_same_each_time_and_takes_every_name(tmp_path: Path) -> None:
+    many = Confusion(("$a$b$", NASTY, "<&>"), ((3, 1, 0), (0, 0, 0), (1, 1, 1)))
+    for name in ("a.svg", "b.svg"):
+        plot.plot_confusion(many, "a $title$", tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "$a$b$" in text
+    assert "75.0 %" in text
+    assert "<script" not in text
+    assert "\x1b" not in text
+    ElementTree.fromstring(text)
+    plot.plot_confusion(confused(60), "many", tmp_path / "c.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.svg", "c.png"]
 
 
 @pytest.mark.parametrize("terminal_like", [False, True])
