@@ -18,7 +18,16 @@ from tests.rows.examples import make_row
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--help"], ["-h"], ["bench", "--help"], ["compare", "--help"], ["diff", "--help"], ["profile", "--help"]],
+    [
+        [],
+        ["--help"],
+        ["-h"],
+        ["bench", "--help"],
+        ["data", "get", "--help"],
+        ["compare", "--help"],
+        ["diff", "--help"],
+        ["profile", "--help"],
+    ],
 )
 def test_help_has_an_example(arguments: list[str]) -> None:
     result = harness(*arguments)
