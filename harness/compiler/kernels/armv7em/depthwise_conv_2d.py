@@ -60,7 +60,7 @@ def _plans(conv: Depthwise, *, along_w: bool) -> Iterator[tuple[Geometry, Plan]]
     weights = (conv.weights.transpose(2, 0, 1) if along_w else conv.weights.transpose(2, 1, 0)).astype(np.int64)
     arguments = weights[passes], conv.bias.astype(np.int64)[passes], conv.stairs().part(passes)
     if isinstance(geometry, WideGeometry):
-        plan = depthwise_wide.plan(*arguments, geometry.fast.stride)
+        plan = depthwise_wide.plan(*arguments)
     else:
         plan = depthwise.plan(*arguments)
     if plan is not None:

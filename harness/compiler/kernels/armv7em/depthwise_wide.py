@@ -6,11 +6,14 @@ time with another pair of weights, so it is loaded once and so are the pairs:
     stride 1    E_j = (w_2j w_2j+1), O_j = (w_2j-1 w_2j): output p takes E_j, p + 1 O_j, p + 2 E_j-1, p + 3 O_j-1
     stride 2    output p + t takes E_j-t
 
+Only the E_j are in flash: PKHBT of E_j and E_j-1 makes (w_2j w_2j-1), O_j with its halves exchanged, for SMLADX. That
+takes the cycles that loading O_j would, and half the flash.
+
     r0 scratch      r1 output       r2 the word     r4-r7 sums
     r8-r11 pairs of weights         r3 r12 free     lr the stream
 
-For 5 taps a line costs 12 SMLAD, 4 words and 3 loads of weights for 20 products with stride 1 (0.95 each), 12, 6 and 3
-with stride 2; what four outputs cost besides is spread over all lines.
+For 5 taps a line costs 12 SMLAD, 4 words, 3 loads of weights and 3 PKHBT for 20 products with stride 1 (1.1 each), 12,
+6 and 3 with stride 2; what four outputs cost besides is spread over all lines.
 """
 
 from dataclasses import dataclass
@@ -52,36 +55,24 @@ class WideGeometry(Geometry):
         return (self.slow.taps - 1) * self.line_bytes + 4 * self.words
 
 
-def plan(weights: Int64s, bias: Int64s, stairs: Staircase, stride: int) -> Plan | None:
+def plan(weights: Int64s, bias: Int64s, stairs: Staircase) -> Plan | None:
     """Choose the constants of a layer and lay out its stream.
 
     Args:
         weights: (channels, slow taps, fast taps).
         bias: (channels,) with the input's zero point folded in.
         stairs: the outputs wanted.
-        stride: along the lines, 1 or 2.
 
     Returns:
         The plan; None where even the exact form cannot do it.
     """
-    return arrange(weights, bias, stairs, _both if stride == 1 else _even) if stairs.regular else None
+    return arrange(weights, bias, stairs, _pairs) if stairs.regular else None
 
 
-def _pairs(w: Int64s, shift: int) -> Int64s:
-    """Return (channels, lines, pairs) of weights, the first pair beginning `shift` places before the first weight."""
-    taps = shift + w.shape[2]
-    padded = np.pad(w, ((0, 0), (0, 0), (shift, taps % 2))) & 0xFFFF
-    return padded[:, :, 0::2] | (padded[:, :, 1::2] << 16)
-
-
-def _even(w: Int64s) -> Int64s:
-    return _pairs(w, 0).reshape(len(w), -1)
-
-
-def _both(w: Int64s) -> Int64s:
-    even, odd = _pairs(w, 0), _pairs(w, 1)
-    even = np.pad(even, ((0, 0), (0, 0), (0, odd.shape[2] - even.shape[2])))
-    return np.stack([even, odd], axis=3).reshape(len(w), -1)
+def _pairs(w: Int64s) -> Int64s:
+    """Return (channels, words): E_0, E_1 ... of each line."""
+    padded = np.pad(w, ((0, 0), (0, 0), (0, w.shape[2] % 2))) & 0xFFFF
+    return np.asarray(padded[:, :, 0::2] | (padded[:, :, 1::2] << 16)).reshape(len(w), -1)
 
 
 def routine(geometry: WideGeometry, plan_: Plan) -> Routine:
@@ -115,8 +106,7 @@ def routine(geometry: WideGeometry, plan_: Plan) -> Routine:
 
 
 def _weight_words(geometry: WideGeometry) -> int:
-    taps = geometry.fast.taps
-    return geometry.slow.taps * (2 * (taps // 2 + 1) if geometry.fast.stride == 1 else -(-taps // 2))
+    return geometry.slow.taps * -(-geometry.fast.taps // 2)
 
 
 def _line(w: Writer, geometry: WideGeometry, plan_: Plan) -> None:
@@ -145,22 +135,27 @@ def _line(w: Writer, geometry: WideGeometry, plan_: Plan) -> None:
 
 
 def _both_line(w: Writer, geometry: WideGeometry, offset: int) -> None:
-    """Stride 1. Pairs (E_j, O_j) come into r8 r9 and r10 r11 by turns."""
+    """Stride 1. E_j comes into r8 and r10 by turns, O_j into r9 and r11: exchanged but for the last of even taps."""
     taps = geometry.fast.taps
     even, odd = -(-taps // 2), taps // 2 + 1
+    multiply = ["smladx" if j < even else "smlad" for j in range(odd)]
     for j in range(geometry.words):
         new, old = (("r8", "r9"), ("r10", "r11"))[:: 1 if j % 2 == 0 else -1]
         w(f"ldr r2, [r0, #{offset + 4 * j}]")
-        if j < odd:
-            w(f"ldrd {new[0]}, {new[1]}, [lr], #8")
         if j < even:
+            w(
+                f"ldr {new[0]}, [lr], #4",
+                f"uxth {new[1]}, {new[0]}" if j == 0 else f"pkhbt {new[1]}, {new[0]}, {old[0]}",
+            )
             w(f"smlad r4, r2, {new[0]}, r4")
+        elif j < odd:
+            w(f"lsr {new[1]}, {old[0]}, #16")
         if j < odd:
-            w(f"smlad r5, r2, {new[1]}, r5")
+            w(f"{multiply[j]} r5, r2, {new[1]}, r5")
         if 1 <= j <= even:
             w(f"smlad r6, r2, {old[0]}, r6")
         if 1 <= j <= odd:
-            w(f"smlad r7, r2, {old[1]}, r7")
+            w(f"{multiply[j - 1]} r7, r2, {old[1]}, r7")
 
 
 def _even_line(w: Writer, geometry: WideGeometry, offset: int) -> None:
