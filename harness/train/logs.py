@@ -39,8 +39,15 @@ class Logs:
         return sum(float(line["seconds"]) for line in self.lines())
 
     def _write_board(self, number: int, values: dict[str, float]) -> None:
+        """Write a file of its own for an epoch, and remove those that a killed run wrote of it or of later ones.
+
+        Its name has the number: tensorboardX names files by the second, and overwrites.
+        """
         from tensorboardX import SummaryWriter
 
-        with SummaryWriter(str(self._board)) as writer:
+        for file in self._board.glob("*.epoch*"):
+            if int(file.suffix.removeprefix(".epoch")) >= number:
+                file.unlink()
+        with SummaryWriter(str(self._board), filename_suffix=f".epoch{number:05}") as writer:
             for name, value in values.items():
                 writer.add_scalar(name, value, number)

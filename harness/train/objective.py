@@ -27,7 +27,7 @@ class Objective(Protocol):
             inputs: (batch, *shape).
             targets: (batch, classes), rows that sum to 1.
             columns: the batch's rows of `columns`.
-            done: how much of the run is done, 0 to 1.
+            done: how much of the run is done: 0 at its first step, 1 at its last.
         """
 
 

@@ -72,7 +72,7 @@ def fit(
         schedule: how long and how fast.
         seed: of the order of the examples.
         checkpoint: file to resume from where it exists; written after each epoch.
-        report: called after each epoch.
+        report: called after each epoch, once more where a kill came before the checkpoint.
         advance: called with the number of steps done since the last call.
 
     Raises:
@@ -98,11 +98,11 @@ def fit(
             advance(1)
         with _averaged(model, average):
             validation = balanced_accuracy(model, examples.validation_inputs, examples.validation_labels)
-        _save(state, checkpoint, epoch + 1)
         means = {name: float(np.mean([terms[name] for terms in history])) for name in history[0]}
         seconds = time.monotonic() - start
         left = seconds * (schedule.epochs - epoch - 1)
         report(Epoch(epoch, schedule.epochs, means, validation, seconds, left))
+        _save(state, checkpoint, epoch + 1)  # last: what a kill before it leaves of this epoch is reported again
     for weight, mean in zip(model.weights, average, strict=True):
         weight.assign(mean)
 
@@ -145,7 +145,7 @@ def _step_function(
     def step(inputs: tf.Tensor, targets: tf.Tensor, *columns: tf.Tensor) -> Terms:
         done = tf.cast(optimizer.iterations, tf.float32)
         with tf.GradientTape() as tape:
-            terms = objective.terms(inputs, targets, columns, done / steps)
+            terms = objective.terms(inputs, targets, columns, done / max(1, steps - 1))
             loss = tf.add_n(list(terms.values()))
         optimizer.apply(tape.gradient(loss, trained, unconnected_gradients="zero"), trained)
         keep = tf.minimum(schedule.ema, (2 + done) / (11 + done))

@@ -1,82 +1,191 @@
 """The training loop on a toy problem: it learns, goes on after a kill as if nothing had been, and stops at NaN."""
 
-import contextlib
+import csv
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 keras = pytest.importorskip("keras")
 
-from harness.train.models import build  # noqa: E402
-from harness.train.recipe import Schedule  # noqa: E402
-from harness.train.trainer import Epoch, TrainingDiverged, TrainingSet, balanced_accuracy, fit  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from tensorflow.python.summary.summary_iterator import summary_iterator  # noqa: E402
 
-pytestmark = pytest.mark.slow
-SCHEDULE = Schedule(epochs=3, batch=16, learning_rate=1e-2, ema=0.9, label_smoothing=0.0)
+from harness.train import trainer  # noqa: E402
+from harness.train.logs import Logs  # noqa: E402
+from harness.train.trainer import Epoch, TrainingDiverged, balanced_accuracy  # noqa: E402
+from tests.command import ROOT  # noqa: E402
+from tests.train import killable, toys  # noqa: E402
+
+SAID = np.random.default_rng(5).normal(0, 2, (toys.COUNT, 1, 3)).astype(np.float32)
 
 
-def toy(view: Callable[[np.ndarray, int], np.ndarray] = lambda inputs, epoch: inputs) -> TrainingSet:
-    """Return three classes of noise: dark, even and bright; the dark one is rare."""
-    random = np.random.default_rng(0)
-    labels = random.choice(3, 240, p=[0.1, 0.45, 0.45])
-    inputs = random.standard_normal((240, 12, 9, 1)).astype(np.float32)
-    inputs += (labels - 1).astype(np.float32)[:, None, None, None]
-    return TrainingSet(
-        view=lambda epoch: view(inputs[:160], epoch),
-        labels=labels[:160],
-        validation_inputs=inputs[160:],
-        validation_labels=labels[160:],
-        calibration=inputs[:20],
+class Constant:
+    """An objective of made-up terms: functions of how much of the run is done."""
+
+    variables: tuple[Any, ...] = ()
+
+    def __init__(self, model: "keras.Model", **terms: Callable[[Any], Any]) -> None:
+        self._model, self._terms = model, terms
+
+    def columns(self, epoch: int) -> tuple[Any, ...]:
+        return ()
+
+    def terms(self, inputs: Any, targets: Any, columns: Any, done: Any) -> dict[str, Any]:
+        nothing = 0 * tf.reduce_sum(self._model(inputs, training=True))
+        return {name: term(done) + nothing for name, term in self._terms.items()}
+
+
+def assert_same(mine: "keras.Model", theirs: "keras.Model") -> None:
+    """Every variable, the state of dropout's generator included."""
+    for one, other in zip(mine.variables, theirs.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other), err_msg=one.path)
+
+
+def stop_at(number: int, report: Callable[[Epoch], None] = lambda epoch: None) -> Callable[[Epoch], None]:
+    """Return a report that dies after it has reported an epoch, before that epoch's checkpoint."""
+
+    def reported(epoch: Epoch) -> None:
+        report(epoch)
+        if epoch.number == number:
+            raise toys.Killed
+
+    return reported
+
+
+def logged(folder: Path) -> list[int]:
+    """Return the epochs in log.csv, and check that every line is whole and TensorBoard's files say the same."""
+    with (folder / "log.csv").open(newline="") as file:
+        header, *lines = csv.reader(file)
+    assert all(len(line) == len(header) and np.isfinite(np.array(line, float)).all() for line in lines)
+    losses = {
+        event.step: value.simple_value
+        for path in sorted((folder / "tensorboard").iterdir())
+        for event in summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "loss"
+    }
+    shown = {int(line[0]): float(line[header.index("loss")]) for line in lines}
+    assert losses == pytest.approx(shown, rel=1e-4)
+    return [int(line[0]) for line in lines]
+
+
+@pytest.mark.slow
+def test_the_loss_falls_and_the_classes_are_told_apart(tmp_path: Path) -> None:
+    examples, student = toys.toy(), toys.network()
+    epochs = toys.trained(student, tmp_path / "c.npz", schedule=replace(toys.SCHEDULE, epochs=20))
+    assert epochs[-1].loss < 0.5 * epochs[0].loss
+    assert (
+        balanced_accuracy(student, examples.validation_inputs, examples.validation_labels) == epochs[-1].validation > 80
     )
 
 
-def model() -> "keras.Model":
-    keras.utils.set_random_seed(1)
-    return build("dscnn", (12, 9, 1), 3, channels=8, blocks=1, stem=(3, 3))
-
-
-def run(
-    path: Path, examples: TrainingSet, schedule: Schedule = SCHEDULE, stop_after: int | None = None
-) -> tuple["keras.Model", list[Epoch]]:
-    class Killed(Exception):
-        pass
-
-    epochs: list[Epoch] = []
-
-    def report(epoch: Epoch) -> None:
-        epochs.append(epoch)
-        if stop_after is not None and len(epochs) == stop_after:
-            raise Killed
-
-    student = model()
-    with contextlib.suppress(Killed):
-        fit(student, examples, schedule, seed=0, checkpoint=path, report=report)
-    return student, epochs
-
-
-def test_the_loss_falls_and_the_classes_are_told_apart(tmp_path: Path) -> None:
-    examples = toy()
-    student, epochs = run(tmp_path / "c.npz", examples, replace(SCHEDULE, epochs=12))
-    losses = [epoch.loss for epoch in epochs]
-    assert losses[-1] < 0.5 * losses[0]
-    assert balanced_accuracy(student, examples.validation_inputs, examples.validation_labels) > 90
-
-
+@pytest.mark.slow
 def test_a_killed_run_ends_where_it_would_have_ended(tmp_path: Path) -> None:
-    examples = toy(lambda inputs, epoch: inputs + np.float32(0.1 * epoch))
-    whole, _ = run(tmp_path / "whole.npz", examples)
-    _, before = run(tmp_path / "killed.npz", examples, stop_after=2)
-    resumed, after = run(tmp_path / "killed.npz", examples)
-    assert [epoch.number for epoch in before + after] == [0, 1, 2]
-    for mine, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+    """With dropout and a regressor, killed where it hurts most: after an epoch was reported, before its checkpoint."""
+    examples = toys.toy(lambda inputs, epoch: inputs + np.float32(0.1 * epoch))
+    layers = {"hint_student": "features", "hint_teacher": "features"}
+
+    def run(folder: Path, report: Callable[[Epoch], None]) -> tuple["keras.Model", list[np.ndarray]]:
+        model = toys.network(dropout=0.5)
+        objective, _ = toys.distilled(model, examples, SAID, toys.network(seed=2), method="soft+hint", **layers)
+        toys.trained(model, folder / "c.npz", objective, examples, report=report)
+        return model, [variable.numpy() for variable in objective.variables]
+
+    whole, regressor = run(tmp_path / "whole", lambda epoch: None)
+    log = Logs(tmp_path)
+    run(tmp_path, stop_at(1, log.epoch))
+    assert logged(tmp_path) == [0, 1]
+    resumed, again = run(tmp_path, log.epoch)
+    assert logged(tmp_path) == [0, 1, 2]
+    assert_same(resumed, whole)
+    for mine, theirs in zip(again, regressor, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
-    poisoned = toy(lambda inputs, epoch: inputs if epoch == 0 else np.full_like(inputs, np.nan))
-    with pytest.raises(TrainingDiverged, match=r"got nan in step 0 of epoch 1"):
-        run(tmp_path / "c.npz", poisoned)
-    assert (tmp_path / "c.npz").exists()
+@pytest.mark.slow
+def test_a_process_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.train.killable", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        while not (tmp_path / "log.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        moment = random.uniform(0, 1.5)
+        time.sleep(moment)
+        process.kill()
+    killed = f"killed {moment:.3f} s after the first epoch"
+    before = logged(tmp_path)
+    assert before == list(range(len(before))), killed
+    (tmp_path / "whole").mkdir()
+    resumed, whole = killable.run(tmp_path), killable.run(tmp_path / "whole")
+    assert logged(tmp_path) == list(range(killable.SCHEDULE.epochs)), killed
+    assert_same(resumed, whole)
+
+
+def test_half_a_checkpoint_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(path: Path, *arrays: Any) -> None:
+        savez(path, *arrays)
+        path.write_bytes(path.read_bytes()[:100])
+        raise toys.Killed
+
+    savez, short = np.savez, replace(toys.SCHEDULE, epochs=1, batch=toys.COUNT)
+    first, again, model = toys.tiny(), toys.tiny(), toys.tiny()
+    toys.trained(first, tmp_path / "c.npz", schedule=short)
+    kept = (tmp_path / "c.npz").read_bytes()
+    monkeypatch.setattr(np, "savez", half)
+    epochs = toys.trained(model, tmp_path / "c.npz", schedule=replace(short, epochs=2))
+    assert [epoch.number for epoch in epochs] == [1]
+    assert (tmp_path / "c.npz").read_bytes() == kept
+    assert toys.trained(again, tmp_path / "c.npz", schedule=short) == []  # a run that is done gives its weights back
+    assert_same(again, first)
+
+
+def test_a_term_that_is_not_finite_stops_the_run_and_is_named(tmp_path: Path) -> None:
+    model = toys.tiny()
+    calm = Constant(model, calm=lambda done: 1.0, wild=lambda done: tf.where(done < 0.57, 1.0, np.nan))
+    with pytest.raises(TrainingDiverged, match=r"got nan for the term 'wild' in step 7 of epoch 1; lower schedule"):
+        toys.trained(model, tmp_path / "c.npz", calm)
+    with np.load(tmp_path / "c.npz") as saved:
+        assert saved["arr_0"] == 1
+
+
+def test_the_share_that_is_done_grows_from_0_at_the_first_step_to_1_at_the_last(tmp_path: Path) -> None:
+    model = toys.tiny()
+    schedule = replace(toys.SCHEDULE, epochs=5, batch=toys.COUNT)
+    epochs = toys.trained(model, tmp_path / "c.npz", Constant(model, done=lambda done: done), schedule=schedule)
+    assert [epoch.terms["done"] for epoch in epochs] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+
+
+def test_what_is_left_are_the_averaged_weights(tmp_path: Path) -> None:
+    model = toys.network()
+    average, steps = [weight.astype(np.float64) for weight in model.get_weights()], count()
+
+    def advance(number: int) -> None:
+        done = next(steps)
+        keep = min(toys.SCHEDULE.ema, (2 + done) / (11 + done))
+        for mean, weight in zip(average, model.get_weights(), strict=True):
+            mean += (1 - keep) * (weight - mean)
+
+    toys.trained(model, tmp_path / "c.npz", advance=advance)
+    for weight, mean in zip(model.get_weights(), average, strict=True):
+        np.testing.assert_allclose(weight, mean, rtol=1e-3, atol=1e-5)
+
+
+def test_every_step_is_counted_and_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, steps = count(step=8), []
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: next(clock))
+    model = toys.tiny()
+    objective = Constant(model, one=lambda done: 1.0, two=lambda done: 2.0)
+    epochs = toys.trained(model, tmp_path / "c.npz", objective, advance=steps.append)
+    assert sum(steps) == toys.SCHEDULE.epochs * toys.STEPS
+    assert [epoch.seconds for epoch in epochs] == [8, 8, 8]
+    assert [epoch.left for epoch in epochs] == [16, 8, 0]
+    assert [epoch.loss for epoch in epochs] == pytest.approx([3, 3, 3])
