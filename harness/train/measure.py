@@ -50,9 +50,11 @@ def describe(model: bytes, published: Path, card: Card, frontend: FrontEnd, samp
 
 def _inspect(content: bytes) -> tuple[ModelInput, int]:
     """Return the input of a model, and its multiply-accumulates."""
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(model_content=content)
+    # Nothing is run, and without a delegate nothing is said.
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
     detail = interpreter.get_input_details()[0]
     scale, zero_point = detail["quantization"]
