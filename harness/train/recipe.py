@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,6 +179,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         raise UserError(f"expected a number for {where}, got {value!r}")
     if kind is str and not isinstance(value, str):
         raise UserError(f"expected a text for {where}, got {value!r}")
+    if kind == dict[str, Any] and not isinstance(value, dict):
+        raise UserError(f"expected a table for {where}, got {value!r}")
     if kind is Span:
         return _span(value, where)
     if kind == tuple[str, ...]:
@@ -197,7 +200,7 @@ def _span(value: Any, where: str) -> Span:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _check(recipe: Recipe, path: Path) -> None:
@@ -205,7 +208,7 @@ def _check(recipe: Recipe, path: Path) -> None:
     schedule, how, distill, export = recipe.schedule, recipe.augmentation, recipe.distill, recipe.export
     for name, value, good, range_ in (
         ("name", recipe.name, re.fullmatch(r"[A-Za-z0-9_-]+", recipe.name), "letters, digits, _ and -"),
-        ("seed", recipe.seed, recipe.seed >= 0, "0 or more"),
+        ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str), "a name"),
         ("task", recipe.task, recipe.task == "kws", "kws"),
         ("schedule.epochs", schedule.epochs, schedule.epochs >= 1, "1 or more"),

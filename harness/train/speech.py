@@ -17,6 +17,8 @@ from harness.train.pictures import Pictures, Speech, to_log_mel
 from harness.train.recipe import Recipe
 
 _CHUNK = 512
+_CHANGES = ("kind", "hop_ms", "coefficients", "dct_norm")
+"""What a front end may have else than the pictures."""
 
 
 def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
@@ -28,6 +30,7 @@ def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
     Raises:
         UserError: data is missing, or the recipe asks for a front end that the pictures cannot give.
     """
+    changed = _frontend(recipe.frontend)
     speech = pictures.load(recipe.augmentation.seed, _every(recipe.schedule.examples))
     if recipe.schedule.examples:
         speech = replace(
@@ -35,10 +38,10 @@ def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
             training=speech.training.first(recipe.schedule.examples),
             validation=speech.validation.first(recipe.schedule.examples),
         )
-    frontend = _standardised(_frontend(recipe.frontend), speech.training)
+    frontend = _standardised(changed, speech.training)
 
     def through(other: FrontEnd) -> Callable[[int], View]:
-        return _views(speech.training, speech.noise, recipe.augmentation, other)
+        return _views(speech.training, speech.noise, recipe.augmentation, _shown(other))
 
     examples = TrainingSet(
         view=through(frontend),
@@ -79,14 +82,35 @@ def _step(frontend: FrontEnd) -> int:
 
 def _frontend(changes: dict[str, Any]) -> FrontEnd:
     """Return the pictures' front end with what a recipe may change."""
-    unknown = set(changes) - {"kind", "hop_ms", "coefficients", "dct_norm"}
+    unknown = set(changes) - set(_CHANGES)
     if unknown:
-        raise UserError(f"expected kind, hop_ms, coefficients or dct_norm in [frontend], got '{min(unknown)}'")
+        raise UserError(f"expected one of {', '.join(_CHANGES)} in [frontend], got '{min(unknown)}'")
     frontend = replace(SPEECH_LOG_MEL, **changes)
-    if frontend.kind not in ("mfcc", "log_mel") or frontend.hop_ms not in (10.0, 20.0):
+    kept, most = frontend.coefficients, frontend.bins
+    for name, value, good, range_ in (
+        ("kind", frontend.kind, frontend.kind in ("mfcc", "log_mel"), "'mfcc' or 'log_mel'"),
+        ("hop_ms", frontend.hop_ms, frontend.hop_ms in (10, 20), "10 or 20"),
+        ("coefficients", kept, isinstance(kept, int) and 0 <= kept <= most, f"a whole number up to {most}"),
+        ("coefficients", kept, bool(kept) == (frontend.kind == "mfcc"), "some for 'mfcc', 0 for 'log_mel',"),
+        ("dct_norm", frontend.dct_norm, frontend.dct_norm in ("htk", "ortho"), "'htk' or 'ortho'"),
+    ):
+        if not good:
+            raise UserError(f"expected {range_} for frontend.{name}, got {value!r}")
+    return replace(frontend, hop_ms=float(frontend.hop_ms))
+
+
+def _shown(frontend: FrontEnd) -> FrontEnd:
+    """Return the front end of a teacher.
+
+    Raises:
+        UserError: the pictures do not show what it sees.
+    """
+    own = _frontend({name: getattr(frontend, name) for name in _CHANGES})
+    alike = {name: getattr(frontend, name) for name in ("mean", "std", "scale", "zero_point", "rounding")}
+    if replace(own, **alike) != frontend:
         raise UserError(
-            f"expected kind 'mfcc' or 'log_mel' and hop_ms 10 or 20 in [frontend], "
-            f"got '{frontend.kind}' and {frontend.hop_ms}"
+            f"expected a teacher whose front end differs from the training pictures' in {', '.join(_CHANGES)}, mean "
+            f"and std alone, got {frontend}; name another in distill.teachers"
         )
     return frontend
 

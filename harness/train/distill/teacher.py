@@ -42,9 +42,9 @@ def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
         classes: of the student, in the order of its outputs.
 
     Raises:
-        UserError: there is no such file or card, it is no model, or it tells other classes apart.
+        UserError: there is no such file or card, they do not go together, or it tells other classes apart.
     """
-    path = resources.zoo() / "teachers" / f"{name}.keras"
+    path = path_of_teachers() / f"{name}.keras"
     path = path if path.exists() else Path(name)
     if path.suffix != ".keras" or not path.is_file():
         known = ", ".join(sorted(each.stem for each in path_of_teachers().glob("*.keras"))) or "none"
@@ -57,13 +57,18 @@ def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
             f"expected a teacher of the student's classes, in its order: {', '.join(classes)}; "
             f"{path.name} has {', '.join(card.labels)}"
         )
-    content = path.read_bytes()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if sha256 != card.sha256:
+        raise UserError(
+            f"expected at {path} the file that its card describes, got another or a damaged one: fetch both"
+        )
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
-        raise UserError(f"expected a Keras model at {path}, got: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # there are as many as ways to write a wrong file
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"expected a Keras model at {path}, got: {words}") from error
     model.trainable = False
-    return Teacher(path.stem, hashlib.sha256(content).hexdigest(), model, card.frontend)
+    return Teacher(path.stem, sha256, model, card.frontend)
 
 
 def path_of_teachers() -> Path:

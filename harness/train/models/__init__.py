@@ -19,7 +19,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
 }
 
 
-def build(architecture: str, shape: tuple[int, ...], classes: int, **sizes: Any) -> keras.Model:
+def build(architecture: str, shape: tuple[int, ...], classes: int, /, **sizes: Any) -> keras.Model:
     """Return an untrained model from inputs (batch, *shape) to logits (batch, classes).
 
     Raises:

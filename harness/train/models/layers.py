@@ -1,5 +1,6 @@
 """What all architectures are made of: a convolution, batch normalisation, ReLU."""
 
+from operator import index
 from typing import Any
 
 import keras
@@ -34,8 +35,14 @@ def depthwise(x: keras.KerasTensor, kernel: Size, stride: int = 1) -> keras.Kera
 
 
 def pair(size: Any) -> tuple[int, int]:
-    """Return (height, width)."""
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    """Return (height, width).
+
+    Raises:
+        ValueError: there are not two.
+        TypeError: they are no whole numbers.
+    """
+    height, width = (size, size) if isinstance(size, int) else map(index, size)
+    return height, width
 
 
 def _normalised(x: keras.KerasTensor, activated: bool, name: str | None) -> keras.KerasTensor:
