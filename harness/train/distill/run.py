@@ -22,6 +22,8 @@ from harness.train.logs import Logs
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Recipe
 
+CHECKPOINT = "checkpoint.npz"
+"""Of a run, in its folder."""
 Say = Callable[[str], None]
 
 
@@ -95,8 +97,7 @@ def distill(
         logs.epoch(epoch)
         say(_line(epoch))
 
-    checkpoint = out / "checkpoint.npz"
-    trainer.fit(model, examples, objective, plan.schedule, seed=plan.seed, checkpoint=checkpoint, report=report,
+    trainer.fit(model, examples, objective, plan.schedule, seed=plan.seed, checkpoint=out / CHECKPOINT, report=report,
                 advance=advance)  # fmt: skip
     student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
     card = _card(recipe_file, changes, plan, student, frontend, teachers, examples.classes)
@@ -114,11 +115,14 @@ def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say
 
 
 def _claim(out: Path, plan: Recipe) -> Path:
-    """Make `out` the folder of this run: of this recipe with these changes."""
+    """Make `out` the folder of this run: of this recipe with these changes.
+
+    Where nothing is finished yet, such as after a mistake in a recipe, another recipe may have the folder.
+    """
     text, kept = json.dumps(dataclasses.asdict(plan), indent=1) + "\n", out / "recipe.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if kept.exists() and kept.read_text(encoding="utf-8") != text:
+        if (out / CHECKPOINT).exists() and kept.read_text(encoding="utf-8") != text:
             raise UserError(f"expected {out} to be empty or of the same recipe, it holds another recipe's run")
         kept.write_text(text, encoding="utf-8")
     except OSError as error:
