@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from harness.train.augment import Augmentation, _jpeg_noise, augment, lead_in
@@ -61,3 +63,30 @@ def test_the_jpeg_noise_is_as_large_as_jpegs_own() -> None:
     Image.fromarray(picture).save(file, "JPEG", quality=75)
     error = np.asarray(Image.open(file)).astype(np.float32) - picture
     assert _jpeg_noise().std() == pytest.approx(error.std(), rel=0.15)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    step=st.sampled_from((1, 2)), masks=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    longest=st.tuples(st.floats(0, 98), st.floats(0, 40)), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_masks_hide_at_most_what_they_may(
+    step: int, masks: tuple[int, int], longest: tuple[float, float], seed: int
+) -> None:
+    """Whole rows and columns, each of them the picture's mean; nothing else changes."""
+    how = Augmentation(time_masks=masks[0], time_mask=longest[0], mel_masks=masks[1], mel_mask=longest[1])
+    before = np.where(pictures(4) > 100, 200, 50).astype(np.float32)  # far from its mean everywhere
+    after = changed(how, before, step=step, seed=seed)
+    for picture, hidden, seen in zip(before, np.abs(after - before[:, ::step]) > 1, after, strict=True):
+        rows, columns = hidden.all(axis=1), hidden.all(axis=0)
+        assert rows.sum() <= masks[0] * np.ceil(longest[0] / step)
+        assert columns.sum() <= masks[1] * np.ceil(longest[1])
+        np.testing.assert_array_equal(hidden, rows[:, None] | columns)
+        np.testing.assert_allclose(seen[hidden], picture.mean(), rtol=1e-5)
+
+
+def test_masks_hide_half_of_their_longest_on_average() -> None:
+    how = Augmentation(time_masks=1, time_mask=20.0, mel_masks=1, mel_mask=10.0)
+    hidden = np.abs(changed(how, pictures(400)) - pictures(400)) > 1e-3
+    assert hidden.all(axis=2).sum(axis=1).mean() == pytest.approx(10, abs=1)
+    assert hidden.all(axis=1).sum(axis=1).mean() == pytest.approx(5, abs=0.5)
