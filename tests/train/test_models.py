@@ -1,0 +1,136 @@
+"""Every architecture builds, costs what its text says, and gives a model whose every byte the compiled C computes."""
+
+import re
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from harness.compiler import read_program  # noqa: E402
+from harness.errors import UserError  # noqa: E402
+from harness.oracle import Oracle  # noqa: E402
+from harness.train import measure  # noqa: E402
+from harness.train.compress.convert import _convert  # noqa: E402
+from harness.train.models import MODELS, build  # noqa: E402
+from tests.support.exactness import check  # noqa: E402
+from tests.support.strategies import Case  # noqa: E402
+
+SHAPES = {"dscnn": (49, 10, 1), "resnet": (49, 40, 1), "separable": (49, 40, 1), "temporal": (49, 40, 1)}
+STUDENTS = ("dscnn", "separable", "temporal")
+LAYERS = {
+    "dscnn": ["block1", "block2", "block3", "block4"],
+    "resnet": ["stage1", "stage2", "stage3"],
+    "separable": ["stage1", "stage2"],
+    "temporal": ["stage1", "stage2", "stage3"],
+}
+
+
+def macs(model: "keras.Model") -> int:
+    """Count multiply-accumulates by the layers' own shapes, padding counted."""
+    found = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            found += prod(layer.output.shape[1:]) * prod(layer.kernel_size)
+        elif isinstance(layer, keras.layers.Conv2D):
+            found += prod(layer.output.shape[1:]) * prod(layer.kernel_size) * layer.input.shape[-1]
+        elif isinstance(layer, keras.layers.Dense):
+            found += prod(layer.kernel.shape)
+    return found
+
+
+def converted(architecture: str, folder: Path, **sizes: Any) -> tuple["keras.Model", Path]:
+    """Return a model with weights as after training (statistics that are not the first ones), and its int8 file."""
+    keras.utils.set_random_seed(3)
+    model = build(architecture, SHAPES[architecture], 12, **sizes)
+    random = np.random.default_rng(3)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            count = layer.gamma.shape[0]
+            layer.set_weights([random.uniform(*limits, count) for limits in ((0.5, 2), (-1, 1), (-0.5, 0.5), (0.2, 2))])
+    model.save(folder / "m.keras")
+    np.save(folder / "c.npy", random.normal(0, 1, (20, *SHAPES[architecture])).astype(np.float32))
+    _convert(str(folder / "m.keras"), str(folder / "c.npy"), str(folder / "m.tflite"))
+    return model, folder / "m.tflite"
+
+
+def test_every_architecture_is_tested() -> None:
+    assert set(SHAPES) == set(LAYERS) == set(MODELS)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_the_default_sizes_cost_what_the_text_says(architecture: str) -> None:
+    model = build(architecture, SHAPES[architecture], 12)
+    assert model.output_shape == (None, 12) and model.layers[-1].activation is keras.activations.linear
+    said = re.search(r"([\d,.]+)( M)? MACs on (\d+)x(\d+) inputs", MODELS[architecture].__doc__ or "")
+    if said is None:
+        assert architecture == "resnet"  # a teacher's do not matter
+    else:
+        assert (int(said[3]), int(said[4])) == SHAPES[architecture][:2]
+        number = float(said[1].replace(",", ""))
+        assert macs(model) == number if said[2] is None else round(macs(model) / 1e6, len(said[1]) - 2) == number
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_layers_that_hints_may_name_are_maps_after_a_relu(architecture: str) -> None:
+    model = build(architecture, SHAPES[architecture], 12)
+    named = [layer for layer in model.layers if re.match(r"(block|stage)\d", layer.name)]
+    assert [layer.name for layer in named] == LAYERS[architecture]
+    assert all(isinstance(layer, keras.layers.ReLU) and len(layer.output.shape) == 4 for layer in named)
+
+
+def test_sizes_are_what_they_are_called() -> None:
+    model = build("separable", (32, 32, 3), 10, stem=8, stem_kernel=[3, 3], kernel=3, stages=[[8, 1], [16, 2], [24, 1]])
+    shapes = [model.get_layer(f"stage{number}").output.shape[1:] for number in (1, 2, 3)]
+    assert shapes == [(16, 8, 8), (8, 4, 16), (4, 2, 24)]
+    model = build("temporal", (98, 40, 1), 12, stem=20, stages=[[30, 1], [40, 1]], strides=[3, 1])
+    assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(17, 1, 30), (17, 1, 40)]
+    model = build("resnet", (32, 32, 3), 10, stem_stride=1, stages=[[8, 1], [16, 1]])
+    assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(16, 16, 8), (8, 8, 16)]
+    model = build("dscnn", (49, 10, 1), 12, channels=16, blocks=1, stem=[10, 4])
+    assert model.get_layer("block1").output.shape[1:] == (25, 5, 16)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sizes"),
+    [
+        ("dscn", {}),
+        ("dscnn", {"layers": 3}),
+        ("dscnn", {"shape": 3}),
+        ("dscnn", {"channels": 0}),
+        ("dscnn", {"channels": "many"}),
+        ("dscnn", {"stem": [3]}),
+        ("dscnn", {"stem": [3, 3, 3]}),
+        ("separable", {"kernel": [2.5, 3]}),
+        ("separable", {"stages": [[32]]}),
+        ("temporal", {"strides": [1, 2]}),
+        ("resnet", {"dropout": 2}),
+        ("resnet", {"stem_kernel": "ab"}),
+    ],
+)
+def test_sizes_that_make_no_model_are_refused(architecture: str, sizes: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"'{architecture}'"):
+        build(architecture, (49, 40, 1), 12, **sizes)
+
+
+@pytest.mark.slow
+def test_every_student_is_computed_exactly(tmp_path: Path) -> None:
+    cases = []
+    for architecture in STUDENTS:
+        folder = tmp_path / architecture
+        folder.mkdir()
+        model, file = converted(architecture, folder)
+        border, counted = measure._inspect(file.read_bytes())
+        assert border.shape == (1, *SHAPES[architecture]) and border.dtype == "int8"
+        assert counted == read_program(file).macs == macs(model)
+        batch = np.random.default_rng(0).integers(-128, 128, (6, *border.shape), dtype=np.int8)
+        batch[0], batch[1] = -128, 127
+        cases.append(Case(file.read_bytes(), (batch,), architecture))
+    with Oracle() as oracle:
+        check(cases, tmp_path / "c", oracle)
+        for case in cases:
+            [scores] = oracle.run(case.model, case.inputs)
+            assert len(np.unique(scores)) > 5, f"{case.label} says the same of everything"
