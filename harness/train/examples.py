@@ -33,6 +33,7 @@ class TrainingSet:
         calibration: (k, *shape) training inputs as they are, to set the ranges of quantisation.
         through: returns `view` for another model's front end: the same changes of the same sound or pictures.
         fingerprint: of everything that the views hang on but the front end: training data, augmentation and its seed.
+        notes: what a user should know of the material, one line each.
     """
 
     view: Callable[[int], View]
@@ -43,3 +44,4 @@ class TrainingSet:
     calibration: Floats
     through: Callable[[FrontEnd], Callable[[int], View]]
     fingerprint: str
+    notes: tuple[str, ...] = ()

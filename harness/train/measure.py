@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 from harness.oracle import Oracle, engine_of
 from harness.tasks import TASKS, Card, ModelInput, load, metrics
-from harness.tasks.frontend import FrontEnd
 
 LICENCES = {
-    "kws": "Apache-2.0; trained on Speech Commands v0.02 (CC BY 4.0, Pete Warden and the volunteer speakers)",
-    "vision": "Apache-2.0; trained on CIFAR-10 (Krizhevsky, 2009)",
+    "speech_commands": "Apache-2.0; trained on Speech Commands v0.02 (CC BY 4.0, Pete Warden and the volunteer "
+    "speakers)",
+    "cifar10": "Apache-2.0; trained on CIFAR-10 (Krizhevsky, 2009)",
 }
 
 
-def describe(model: bytes, published: Path, card: Card, frontend: FrontEnd, samples: int) -> Card:
-    """Measure a .tflite file and complete its card.
+def describe(model: bytes, published: Path, card: Card, data: str, samples: int) -> Card:
+    """Measure a .tflite file on the split `test` of its data and complete its card.
 
     An int8 file runs in TensorFlow Lite Micro's arithmetic, a float one in LiteRT's.
 
     Args:
         model: the .tflite.
         published: the file that the card lies beside; its hash stands in the card.
-        card: what is known before; its accuracy, samples, MACs, hash and front end are replaced.
-        frontend: that the model was trained with; its quantisation becomes the model's.
+        card: what is known before; its accuracy, data set, samples, MACs, hash and quantisation are replaced.
+        data: name of a data set, or a folder.
         samples: the first so many of the test set's fixed shuffle; 0 for all.
 
     Returns:
@@ -36,16 +36,16 @@ def describe(model: bytes, published: Path, card: Card, frontend: FrontEnd, samp
     border, macs = _inspect(model)
     card = replace(
         card,
-        frontend=replace(frontend, scale=border.scale or 1.0, zero_point=border.zero_point or 0),
+        frontend=replace(card.frontend, scale=border.scale or 1.0, zero_point=border.zero_point or 0),
         macs=macs,
         sha256=hashlib.sha256(published.read_bytes()).hexdigest(),
     )
-    test = load(TASKS[card.task], card.dataset, card, border, samples or sys.maxsize)
+    test = load(TASKS[card.task], data, card, border, samples or sys.maxsize, split="test")
     with Oracle(workers=2) as oracle:
         outputs = oracle.run(model, [test.inputs], engine=engine_of(model))
     assert test.labels is not None
     accuracy = metrics.top1(metrics.predictions(outputs[0]), test.labels)
-    return replace(card, samples=len(test.labels), accuracy=round(accuracy, 2))
+    return replace(card, dataset=test.dataset, samples=len(test.labels), accuracy=round(accuracy, 2))
 
 
 def _inspect(content: bytes) -> tuple[ModelInput, int]:

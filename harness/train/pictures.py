@@ -58,11 +58,15 @@ class Speech:
         training: pictures of the training speakers, and silence.
         validation: pictures of the validation speakers, and silence from other stretches of noise.
         noise: mel power spectra (n, 98, 40) of background noise of RMS 0.1, float32, to mix into pictures.
+        classes: in the order of the labels' indices.
+        notes: what a user should know of the material, one line each.
     """
 
     training: Pictures
     validation: Pictures
     noise: NDArray[np.float32]
+    classes: tuple[str, ...] = LABELS
+    notes: tuple[str, ...] = ()
 
 
 def load(seed: int = 0, every: int = 1) -> Speech:
@@ -76,7 +80,7 @@ def load(seed: int = 0, every: int = 1) -> Speech:
         UserError: a file of the data folder is missing or damaged.
     """
     random = np.random.default_rng(seed)
-    archive = _file("background_noise", _NOISE_FILE)
+    archive = _file(*NOISE)
     recordings = list(data.sounds(archive, data.members(archive), kws.SAMPLE_RATE))
     quiet = _read(_file("speech_commands", "logmel98x40_jpeg_background.npz")).grey
     parts = []
@@ -89,10 +93,11 @@ def load(seed: int = 0, every: int = 1) -> Speech:
         labels = np.concatenate([spoken.labels, np.full(len(silence), LABELS.index("silence"))])
         parts.append(Pictures(np.concatenate([spoken.grey, silence]), labels))
     training, validation = parts
-    return Speech(training=training, validation=validation, noise=_noise(recordings, random))
+    return Speech(training=training, validation=validation, noise=noise(recordings, random))
 
 
-_NOISE_FILE = "speech_commands_background_noise_flac.zip"
+NOISE = ("background_noise", "speech_commands_background_noise_flac.zip")
+"""Where the noise lies below HARNESS_DATA."""
 
 
 def _file(*parts: str) -> Path:
@@ -166,8 +171,8 @@ def _through_jpeg(picture: Grey) -> Grey:
     return np.asarray(Image.open(file))
 
 
-def _noise(recordings: list[Sound], random: np.random.Generator) -> NDArray[np.float32]:
-    """Return mel power spectra (512, 98, 40) of training noise at RMS 0.1."""
+def noise(recordings: list[Sound], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return mel power spectra (512, 98, 40) at RMS 0.1 of the training part of recordings longer than 1.2 s."""
     own = [_stretch(recording, training=True) for recording in recordings]
     sound = _at_loudness(_crops(own, 512, random), np.full(512, 0.1))
     return np.exp(SPEECH_LOG_MEL.log_mel(sound)) - np.float32(SPEECH_LOG_MEL.log_offset)

@@ -3,6 +3,7 @@
 name = "kws_dscnn_s"        # file stem of what comes out
 task = "kws"
 seed = 0
+data = "speech_commands"    # or a folder of your own with one folder of recordings a word
 [student]                   # architecture and its sizes: harness/train/models/
 [frontend]                  # where it differs from the training pictures' own: harness/tasks/frontend.py
 [schedule]                  # `Schedule` below
@@ -22,6 +23,7 @@ from typing import Any, TypeVar
 from harness.errors import UserError
 from harness.train.augment import Augmentation
 
+SPEECH_COMMANDS = "speech_commands"
 Section = TypeVar("Section")
 Span = tuple[float, float]
 """A value at the first and at the last step of a run; linear between."""
@@ -102,6 +104,7 @@ class Recipe:
 
     name: str
     task: str
+    data: str = SPEECH_COMMANDS
     seed: int = 0
     student: dict[str, Any] = field(default_factory=lambda: {"architecture": "dscnn"})
     frontend: dict[str, Any] = field(default_factory=dict)
@@ -211,6 +214,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str), "a name"),
         ("task", recipe.task, recipe.task == "kws", "kws"),
+        ("data", recipe.data, recipe.data == SPEECH_COMMANDS or Path(recipe.data).is_dir(),
+         "speech_commands or a folder"),
         ("schedule.epochs", schedule.epochs, schedule.epochs >= 1, "1 or more"),
         ("schedule.batch", schedule.batch, schedule.batch >= 2, "2 or more"),
         ("schedule.learning_rate", schedule.learning_rate, schedule.learning_rate > 0, "above 0"),

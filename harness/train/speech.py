@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import UserError
 from harness.tasks.frontend import SPEECH_LOG_MEL, FrontEnd
-from harness.tasks.kws import LABELS
-from harness.train import pictures
+from harness.train import pictures, recorded
 from harness.train.augment import Augmentation, augment, lead_in, mix
 from harness.train.examples import Floats, TrainingSet, View
 from harness.train.pictures import Pictures, Speech, to_log_mel
@@ -22,7 +22,7 @@ _CHANGES = ("kind", "hop_ms", "coefficients", "dct_norm")
 
 
 def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
-    """Read the pictures and return the training set of a recipe, and the front end its student needs.
+    """Return the training set of a recipe, and the front end its student needs.
 
     The front end is the pictures' own with the changes of the recipe; its mean and std are those of the columns over
     the training set as it is.
@@ -31,29 +31,36 @@ def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
         UserError: data is missing, or the recipe asks for a front end that the pictures cannot give.
     """
     changed = _frontend(recipe.frontend)
-    speech = pictures.load(recipe.augmentation.seed, _every(recipe.schedule.examples))
-    if recipe.schedule.examples:
-        speech = replace(
-            speech,
-            training=speech.training.first(recipe.schedule.examples),
-            validation=speech.validation.first(recipe.schedule.examples),
-        )
+    speech = _material(recipe)
     frontend = _standardised(changed, speech.training)
 
     def through(other: FrontEnd) -> Callable[[int], View]:
-        return _views(speech.training, speech.noise, recipe.augmentation, _shown(other))
+        return _views(speech, recipe.augmentation, _shown(other))
 
     examples = TrainingSet(
         view=through(frontend),
         labels=speech.training.labels,
-        classes=LABELS,
+        classes=speech.classes,
         validation_inputs=inputs(speech.validation, frontend),
         validation_labels=speech.validation.labels,
         calibration=inputs(speech.training.first(recipe.export.calibration), frontend),
         through=through,
         fingerprint=_fingerprint(speech, recipe.augmentation),
+        notes=speech.notes,
     )
     return examples, frontend
+
+
+def _material(recipe: Recipe) -> Speech:
+    """Read what a recipe learns from, no more than it asks for."""
+    limit, how = recipe.schedule.examples, recipe.augmentation
+    if recipe.data == "speech_commands":
+        speech = pictures.load(how.seed, _every(limit))
+    else:
+        speech = recorded.load(Path(recipe.data), how.seed, noise=how.noise > 0)
+    if not limit:
+        return speech
+    return replace(speech, training=speech.training.first(limit), validation=speech.validation.first(limit))
 
 
 def _every(examples: int) -> int:
@@ -122,13 +129,13 @@ def _standardised(frontend: FrontEnd, shown: Pictures) -> FrontEnd:
     return replace(frontend, mean=tuple(round(float(x), 4) for x in mean), std=tuple(round(float(x), 4) for x in std))
 
 
-def _views(shown: Pictures, noise: Floats, how: Augmentation, frontend: FrontEnd) -> Callable[[int], View]:
+def _views(speech: Speech, how: Augmentation, frontend: FrontEnd) -> Callable[[int], View]:
     """Return the function from an epoch's number to its augmented inputs.
 
     Two front ends get the same augmented sound for the same epoch: every choice is made for rows of 10 ms.
     """
-    lead = lead_in(shown.grey)
-    one_hot = np.eye(len(LABELS), dtype=np.float32)[shown.labels]
+    shown, lead = speech.training, lead_in(speech.training.grey)
+    one_hot = np.eye(len(speech.classes), dtype=np.float32)[shown.labels]
 
     def view(epoch: int) -> View:
         random = np.random.default_rng((how.seed, how.view(epoch), 1))
@@ -137,7 +144,9 @@ def _views(shown: Pictures, noise: Floats, how: Augmentation, frontend: FrontEnd
         targets = np.empty_like(one_hot)
         for start in range(0, len(order), _CHUNK):
             chunk = order[start : start + _CHUNK]
-            changed = augment(shown.grey[chunk].astype(np.float32), lead[chunk], noise, how, _step(frontend), random)
+            changed = augment(
+                shown.grey[chunk].astype(np.float32), lead[chunk], speech.noise, how, _step(frontend), random
+            )
             changed, partner, own = mix(changed, how, random)
             features = frontend.from_log_mel(to_log_mel(changed))[..., None]
             if inputs is None:

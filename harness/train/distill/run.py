@@ -79,6 +79,8 @@ def distill(
     methods = choose(plan.distill)
     out = _claim(out or Path("trained") / plan.name, plan)
     examples, frontend = speech.prepare(plan)
+    for note in examples.notes:
+        say(note)
     teachers = [load_teacher(name, examples.classes) for name in plan.distill.teachers]
     keras.utils.set_random_seed(plan.seed)
     sizes = dict(plan.student)
@@ -154,7 +156,7 @@ def _card(
     classes: tuple[str, ...],
 ) -> Card:
     """Return what is known before the model is measured."""
-    dataset = "speech_commands"
+    own = "" if plan.data == "speech_commands" else " --split test"
     name = f"{recipe_file.resolve().parent.name}/{recipe_file.name}"
     return Card(
         task=plan.task,
@@ -163,13 +165,13 @@ def _card(
         student=student,
         seed=plan.seed,
         labels=classes,
-        dataset=dataset,
+        dataset=plan.data,
         samples=0,
         accuracy=0.0,
         macs=0,
         sha256="",
-        licence=measure.LICENCES[plan.task],
-        command=f"harness evaluate {plan.name} --data {dataset}",
+        licence=measure.LICENCES.get(plan.data, "of whoever made the data"),
+        command=f"harness evaluate {plan.name} --data {plan.data}" + own,
         frontend=frontend,
     )
 
@@ -183,7 +185,7 @@ def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, ca
         published, converted = out / f"{plan.name}.keras", out / "float.tflite"
         model.save(published)
         convert(model, converted)
-    card = measure.describe(converted.read_bytes(), published, card, card.frontend, plan.export.test_samples)
+    card = measure.describe(converted.read_bytes(), published, card, plan.data, plan.export.test_samples)
     write_card(card, published.with_suffix(".toml"))
     return Result(published, card, plan.export.board if plan.export.kind == "int8" else "")
 

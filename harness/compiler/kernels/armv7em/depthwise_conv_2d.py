@@ -59,10 +59,7 @@ def _plans(conv: Depthwise, *, along_w: bool) -> Iterator[tuple[Geometry, Plan]]
     passes = np.arange(conv.out_c).reshape(conv.in_c, -1).T.ravel()
     weights = (conv.weights.transpose(2, 0, 1) if along_w else conv.weights.transpose(2, 1, 0)).astype(np.int64)
     arguments = weights[passes], conv.bias.astype(np.int64)[passes], conv.stairs().part(passes)
-    if isinstance(geometry, WideGeometry):
-        plan = depthwise_wide.plan(*arguments)
-    else:
-        plan = depthwise.plan(*arguments)
+    plan = (depthwise_wide if isinstance(geometry, WideGeometry) else depthwise).plan(*arguments)
     if plan is not None:
         yield geometry, plan
 
