@@ -1,18 +1,30 @@
 """Model cards: written, read again, and refused when they are wrong. Each card of the zoo is true to its file."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.tasks import read_card, write_card, zoo_models
+from harness.tasks.card import Measured
 from tests.tasks.test_samples import CARD
 
+sizes = st.integers(0, 2**40)
+words = st.text(st.characters(exclude_categories=["C"]), max_size=20)
+measurements = st.builds(Measured, words, words, words, sizes, sizes, sizes, sizes, sizes, words)
 
-def test_a_card_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    write_card(CARD, tmp_path / "m.toml")
-    assert read_card(tmp_path / "m.tflite") == CARD
+
+@given(st.none() | measurements, words, st.floats(0, 100))
+def test_a_card_comes_back_as_it_was_written(measured: Measured | None, student: str, accuracy: float) -> None:
+    card = replace(CARD, measured=measured, student=student, accuracy=accuracy)
+    with TemporaryDirectory() as folder:
+        write_card(card, Path(folder, "m.toml"))
+        assert read_card(Path(folder, "m.tflite")) == card
 
 
 def test_a_model_without_a_card_has_none(tmp_path: Path) -> None:
@@ -30,6 +42,9 @@ def test_a_model_without_a_card_has_none(tmp_path: Path) -> None:
         b"[frontend]\nkind = 'melfcc'",
         b"[frontend]\nkind = 'mfcc'\nscale = 'x'",
         b"accuracy = 'high'\n[frontend]\nkind = 'mfcc'",
+        b"measured = 5\n[frontend]\nkind = 'mfcc'",
+        b"[frontend]\nkind = 'mfcc'\n[measured]\nboard = 'nano33'",
+        b"[frontend]\nkind = 'mfcc'\n[measured]\ninstructions = 1.5",
     ],
 )
 def test_a_wrong_card_is_refused(tmp_path: Path, text: bytes) -> None:
