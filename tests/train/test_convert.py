@@ -1,11 +1,9 @@
 """What is exported says what was trained; a converter that fails is one line."""
 
 import subprocess
-import traceback
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from harness.oracle import Oracle, engine_of  # noqa: E402
 from harness.tasks import read_card  # noqa: E402
 from harness.tasks.frontend import SPEECH_LOG_MEL  # noqa: E402
 from harness.train import measure, trainer  # noqa: E402
-from harness.train.compress.convert import _convert, convert  # noqa: E402
+from harness.train.compress.convert import convert  # noqa: E402
 from harness.train.distill import run  # noqa: E402
 from harness.train.recipe import Export, Recipe  # noqa: E402
 from tests.tasks.test_samples import CARD  # noqa: E402
@@ -34,20 +32,6 @@ def scores(file: Path, inputs: np.ndarray) -> np.ndarray:
     with Oracle() as oracle:
         [found] = oracle.run(content, [inputs], engine=engine_of(content))
     return found.reshape(len(inputs), -1)
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Convert in this process: another would spend its time importing TensorFlow."""
-
-    def run(command: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
-        try:
-            _convert(*command[3:])
-        except Exception:
-            return subprocess.CompletedProcess(command, 1, "", traceback.format_exc())
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(subprocess, "run", run)
 
 
 @pytest.mark.parametrize("kind", ["float", "int8"])

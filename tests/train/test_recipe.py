@@ -97,7 +97,7 @@ def test_a_seed_of_its_own_wins_over_everything(good: Path) -> None:
 
 
 def test_every_setting_is_checked_for_its_type(good: Path) -> None:
-    for section, kind in recipe.SECTIONS.items():
+    for section, kind in recipe.sections("kws").items():
         for field in dataclasses.fields(kind):
             for value in ("true", "{ a = 1 }"):
                 with pytest.raises(UserError, match=rf"for '{field.name}' in \[{section}\]"):

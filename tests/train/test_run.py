@@ -1,45 +1,234 @@
-"""The whole chain of training, from a recipe to a model that the compiler takes."""
+"""The whole chain of training, from a recipe to a model that the compiler takes and the emulated board computes."""
 
+import csv
 import hashlib
-import re
+import json
+from collections.abc import Callable, Iterator
+from itertools import count, islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("keras")
 
+from harness import cli
 from harness.compiler import read_program
 from harness.errors import UserError
-from harness.tasks import read_card
-from harness.train.run import train
+from harness.tasks import Card, read_card
+from harness.tasks.split import part_of
+from harness.train import recipe, speech
+from harness.train.distill import distill, run
+from harness.train.distill.run import Result
+from harness.train.recipe import Recipe
+from tests.command import harness
+from tests.support.data import data_folder
+from tests.tasks.clips import record, tone
+from tests.train.toys import Killed
 
-pytestmark = pytest.mark.slow
+METHODS_COLUMNS = [
+    "task",
+    "student",
+    "teacher",
+    "method",
+    "seed",
+    "epochs",
+    "dataset",
+    "n",
+    "accuracy",
+    "train_seconds",
+]
+"""Of results/distillation/methods.csv."""
+WORDS = {"high": 2400, "low": 300, "middle": 900}
+RECIPE = """
+name = "tones"
+task = "kws"
+[student]
+architecture = "temporal"
+stem = 4
+stages = [[6, 1]]
+strides = [2]
+[frontend]
+hop_ms = 20
+[schedule]
+epochs = 8
+batch = 4
+learning_rate = 2e-2
+ema = 0.5
+[augmentation]
+shift = 4
+views = 2
+[export]
+board = ""
+calibration = 20
+"""
 
 
-def test_the_quick_recipe_learns_and_gives_a_model_with_its_card(data: Path, recipes: Path, tmp_path: Path) -> None:
-    lines: list[str] = []
-    model = train(recipes / "kws_quick.toml", tmp_path, lines.append)
-    losses = [float(re.search(r"loss ([\d.]+)", line)[1]) for line in lines[:-1]]  # type: ignore[index]
-    assert losses[-1] < 0.7 * losses[0]
-    card = read_card(model)
-    assert card is not None
-    assert card.accuracy > 40  # by chance: 8.3
-    assert card.samples == 400
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of tones, a recipe beside them that learns them, and a teacher's that differs in its name."""
+    folder, random = tmp_path_factory.mktemp("words"), np.random.default_rng(0)
+    for word, hertz in WORDS.items():
+        for part, wanted in (("train", 16), ("validation", 4), ("test", 4)):
+            names = (name for name in (f"{word}{number}.wav" for number in count()) if part_of(name) == part)
+            for name in islice(names, wanted):
+                sound = tone(hertz * random.uniform(0.9, 1.1), 16_000) * random.uniform(0.1, 1)
+                record(folder / "data" / word / name, sound + random.normal(0, 0.01, 16_000))
+    (folder / "r.toml").write_text(RECIPE)
+    return folder
+
+
+def learn(words: Path, out: Path, *changes: str, say: Callable[[str], None] = lambda line: None) -> Result:
+    return distill(words / "r.toml", out, changes=[f"data={words / 'data'}", *changes], seed=5, say=say)
+
+
+def check_student(model: Path, card: Card) -> None:
+    """Its card is of this file: hash, MACs, and what its input layer takes."""
+    assert read_card(model) == card
     assert card.sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     program = read_program(model)
     assert program.macs == card.macs
     [tensor] = [program.graph.tensors[i] for i in program.graph.inputs]
-    assert tensor.dtype == "int8" and tensor.shape == (1, 49, 10, 1)
-    assert tensor.quantization is not None
-    assert (tensor.quantization.scale, tensor.quantization.zero_point) == (
-        card.frontend.scale,
-        card.frontend.zero_point,
-    )
-    with pytest.raises(UserError, match="holds another recipe's run"):
-        train(recipes / "kws_dscnn_s.toml", tmp_path)
+    assert tensor.dtype == "int8" and tensor.quantization is not None
+    quantised = (card.frontend.scale, card.frontend.zero_point)
+    assert quantised == (tensor.quantization.scale, tensor.quantization.zero_point)
+    columns = card.frontend.coefficients or card.frontend.bins
+    assert tensor.shape == (1, round(980 / card.frontend.hop_ms), columns, 1)
 
 
-def test_no_data_no_training(monkeypatch: pytest.MonkeyPatch, recipes: Path, tmp_path: Path) -> None:
+def logged(out: Path) -> list[dict[str, str]]:
+    with (out / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
+    words: Path, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    teacher = learn(words, tmp_path / "teacher", "name=wise", "export.kind=float")
+    assert (teacher.model.name, teacher.card.teacher, teacher.board) == ("wise.keras", "", "")
+    assert read_card(teacher.model) == teacher.card
+    assert teacher.card.labels == tuple(sorted(WORDS))
+
+    layers = ("distill.hint_student=stage1", "distill.hint_teacher=stage1")
+    changes = ("distill.method=soft+hint", "distill.alpha=[1, 0.5]", f"distill.teachers={teacher.model}", *layers)
+    lines: list[str] = []
+
+    def killed(line: str) -> None:
+        lines.append(line)
+        if line.startswith("epoch 2 of 8"):
+            raise Killed
+
+    out = tmp_path / "student"
+    with pytest.raises(Killed):
+        learn(words, out, *changes, say=killed)
+    student = learn(words, out, *changes, say=lines.append)
+    card = student.card
+    check_student(student.model, card)
+    assert (card.teacher, card.seed, card.samples, card.labels) == ("wise", 5, 12, teacher.card.labels)
+    assert card.accuracy > 60  # by chance: 33
+    assert card.recipe.endswith(f"/r.toml --set data={words / 'data'} " + " ".join(f"--set {each}" for each in changes))
+    said = [int(line.split()[1]) for line in lines if line.startswith("epoch")]
+    assert said == [1, 2, 2, 3, 4, 5, 6, 7, 8]  # the kill came before the checkpoint
+    assert sum("computed once" in line for line in lines) == 2
+    assert [line["epoch"] for line in logged(out)] == [str(number) for number in range(8)]
+    assert all({"loss", "soft", "hint", "hard", "validation"} <= set(line) for line in logged(out))
+    note = json.loads((out / "result.json").read_text())
+    assert ",".join(note).startswith(METHODS_COLUMNS + ",")
+    assert (note["method"], note["teacher"], note["n"], note["epochs"], note["seed"]) == ("soft+hint", "wise", 48, 8, 5)
+    assert note["accuracy"] == card.accuracy
+    assert note["validation"] == float(logged(out)[-1]["validation"])
+
+
+def plan(**changes: int) -> Recipe:
+    return Recipe("x", "kws", **changes)  # type: ignore[arg-type]
+
+
+def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    run._claim(out, plan())
+    run._claim(out, plan(seed=1))  # nothing is finished: the first may have been a mistake
+    (out / run.CHECKPOINT).touch()
+    run._claim(out, plan(seed=1))
+    run._claim(tmp_path / "other", plan())
+    with pytest.raises(UserError, match=f"expected {out} to be empty or of the same recipe, it holds another"):
+        run._claim(out, plan())
+    with pytest.raises(UserError, match="name another folder with --out"):
+        run._claim(out / run.CHECKPOINT / "below", plan())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("student.architecture=dscn", "expected an architecture of dscnn, "),
+        ("student.stages=[[6]]", "architecture 'temporal' does not take these sizes"),
+        ("data=nowhere", "for data of .*, got 'nowhere'"),
+        ("distill.teachers=nobody", "at least one teacher"),
+    ],
+)
+def test_a_mistake_ends_before_anything_is_trained(words: Path, tmp_path: Path, change: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        learn(words, tmp_path / "out", change)
+    assert not (tmp_path / "out" / "log.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """Run the quick recipe as a user does, and return its folder and what was said."""
+    data_folder()
+    out = tmp_path_factory.mktemp("quick") / "out"
+    environment = {"HARNESS_CACHE": str(out.parent / "cache")}
+    result = harness("distill", "recipes/kws_quick.toml", "--out", out, environment=environment, timeout=500)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"{out / 'kws_quick.tflite'}\n"
+    yield out, result.stderr
+
+
+@pytest.mark.slow
+def test_the_quick_recipe_learns_and_gives_a_model_with_its_card(recipes: Path, quick: tuple[Path, str]) -> None:
+    out, said = quick
+    losses = [float(line["loss"]) for line in logged(out)]
+    assert losses[-1] < 0.7 * losses[0]
+    assert said.count("computed once") == 2
+    card = read_card(out / "kws_quick.tflite")
+    assert card is not None
+    check_student(out / "kws_quick.tflite", card)
+    assert (card.teacher, card.dataset, card.samples) == ("kws_resnet_small", "speech_commands", 400)
+    assert card.accuracy > 40  # by chance: 8.3
+    assert card.measured is not None
+    assert (card.measured.board, card.measured.where) == ("nano33", "qemu")
+    assert card.macs < card.measured.instructions < 20 * card.macs
+    for changes in ([], ["seed=1"]):
+        with pytest.raises(UserError, match="holds another recipe's run"):
+            distill(recipes / ("kws_quick.toml" if changes else "kws_dscnn_s.toml"), out, changes=changes)
+
+
+@pytest.mark.slow
+def test_what_it_gives_is_computed_exactly_on_the_board(quick: tuple[Path, str], tmp_path: Path) -> None:
+    model = quick[0] / "kws_quick.tflite"
+    result = harness(
+        "bench", model, "--board", "nano33", "--on", "qemu", "--samples", "16", "--data", "speech_commands",
+        "--json", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    [row] = json.loads(result.stdout)["rows"]
+    card = read_card(model)
+    assert card is not None and card.measured is not None
+    assert (row["samples"], row["bit_exact_samples"], row["macs"]) == (16, 16, card.macs)
+    assert row["instructions"] == pytest.approx(card.measured.instructions, rel=0.01)
+    assert row["flash_total_bytes"] == card.measured.flash_total_bytes
+
+
+def test_the_users_mistake_is_one_line(recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["distill", str(recipes / "kws_quick.toml"), "--set", "distill.alpha=2", "--out", str(tmp_path / "out")]
+    assert cli.run(arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("harness: error: expected 0 to 1 for distill.alpha of ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_data_no_training(recipes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HARNESS_DATA", raising=False)
     with pytest.raises(UserError, match="HARNESS_DATA is not set"):
-        train(recipes / "kws_quick.toml", tmp_path)
+        speech.prepare(recipe.read(recipes / "kws_quick.toml"))

@@ -16,12 +16,12 @@ from harness.errors import UserError
 from harness.tasks.frontend import MLPERF_KWS, SPEECH_LOG_MEL, FrontEnd
 from harness.tasks.kws import LABELS
 from harness.train import pictures, speech
-from harness.train.augment import Augmentation
+from harness.train.augment.speech import SpeechAugmentation
 from harness.train.examples import View
 from harness.train.pictures import Pictures, Speech
 from harness.train.recipe import Recipe
 
-EVERYTHING = Augmentation(
+EVERYTHING = SpeechAugmentation(
     shift=8, align=0.5, time_warp=0.1, mel_warp=0.05, mel_shift=1, gain=15, noise=0.5, jpeg_noise=0.9,
     time_masks=2, time_mask=30, mel_masks=2, mel_mask=10, mixup=0.5, seed=3,
 )  # fmt: skip
@@ -87,7 +87,7 @@ def test_inputs_are_mixed_as_the_targets_say() -> None:
     level = 10 + 20 * np.arange(12)
     shown = Pictures(np.broadcast_to(level[:, None, None], (12, 98, 40)).astype(np.uint8), np.arange(12))
     flat = Speech(shown, shown, np.zeros((1, 98, 40), np.float32))
-    mixed = speech._views(flat, Augmentation(mixup=1.0, seed=5), SPEECH_LOG_MEL)(0)
+    mixed = speech._views(flat, SpeechAugmentation(mixup=1.0, seed=5), SPEECH_LOG_MEL)(0)
     expected = speech.to_log_mel((mixed.targets @ level).astype(np.float32))
     np.testing.assert_allclose(mixed.inputs.mean(axis=(1, 2, 3)), expected, atol=1e-3)
 
@@ -97,7 +97,7 @@ def test_without_mixing_a_target_is_its_label(heard: Speech) -> None:
 
 
 def test_without_augmentation_a_view_is_the_pictures(heard: Speech) -> None:
-    plain = speech._views(heard, Augmentation(), COARSE)(7)
+    plain = speech._views(heard, SpeechAugmentation(), COARSE)(7)
     np.testing.assert_allclose(plain.inputs, speech.inputs(heard.training, COARSE), atol=1e-4)
 
 
@@ -123,7 +123,7 @@ def test_the_fingerprint_is_of_all_that_views_hang_on(heard: Speech) -> None:
 @pytest.fixture
 def prepared(heard: Speech, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setattr(pictures, "load", lambda seed, every: heard)
-    return Recipe("x", "kws", frontend={"hop_ms": 20}, augmentation=EVERYTHING)
+    return Recipe("x", "kws", speech.DATA, frontend={"hop_ms": 20}, augmentation=EVERYTHING)
 
 
 def test_the_student_gets_standardised_columns(prepared: Recipe, heard: Speech) -> None:
@@ -162,4 +162,4 @@ def test_silence_and_noise_hang_on_the_seed(make: Callable[..., np.ndarray]) -> 
 def test_no_data_no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HARNESS_DATA", raising=False)
     with pytest.raises(UserError, match="HARNESS_DATA is not set"):
-        speech.prepare(Recipe("x", "kws"))
+        speech.prepare(Recipe("x", "kws", speech.DATA, augmentation=EVERYTHING))
