@@ -48,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(recipe_file: Path, teacher: str, examples: int, epochs: int, rounds: int) -> str:
     """Return the table."""
-    from harness.train import recipe, speech
+    from harness.train import recipe
     from harness.train.distill.teacher import load_teacher
+    from harness.train.materials import MATERIALS
 
     changes = [f"schedule.examples={examples}", "distill.method=soft", f"distill.teachers=['{teacher}']"]
     plan = recipe.read(recipe_file, changes)
     plan = replace(plan, schedule=replace(plan.schedule, epochs=max(2, epochs)))
-    data, frontend = speech.prepare(plan)
+    data, frontend = MATERIALS[plan.task].prepare(plan)
     taught = load_teacher(teacher, data.classes)
     if (taught.frontend.kind, taught.frontend.hop_ms) == (frontend.kind, frontend.hop_ms):
         data = replace(data, view=data.through(taught.frontend))  # every way gets the very same inputs

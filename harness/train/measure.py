@@ -11,12 +11,6 @@ from numpy.typing import NDArray
 from harness.oracle import Oracle, engine_of
 from harness.tasks import TASKS, Card, ModelInput, load, metrics
 
-LICENCES = {
-    "speech_commands": "Apache-2.0; trained on Speech Commands v0.02 (CC BY 4.0, Pete Warden and the volunteer "
-    "speakers)",
-    "cifar10": "Apache-2.0; trained on CIFAR-10 (Krizhevsky, 2009)",
-}
-
 
 def describe(model: bytes, published: Path, card: Card, data: str, samples: int) -> Card:
     """Measure a .tflite file on the split `test` of its data and complete its card.

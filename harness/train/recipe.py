@@ -1,13 +1,13 @@
 """A recipe: one TOML file that names everything a training run depends on.
 
 name = "kws_dscnn_s"        # file stem of what comes out
-task = "kws"
+task = "kws"                # or vision: harness/train/materials.py
 seed = 0
-data = "speech_commands"    # or a folder of your own with one folder of recordings a word
+data = "speech_commands"    # the task's own, or a folder of yours with one folder of recordings or pictures a class
 [student]                   # architecture and its sizes: harness/train/models/
-[frontend]                  # where it differs from the training pictures' own: harness/tasks/frontend.py
+[frontend]                  # where it differs from the task's own: `prepare` in harness/train/speech.py, vision.py
 [schedule]                  # `Schedule` below
-[augmentation]              # harness/train/augment.py
+[augmentation]              # the task's file in harness/train/augment/
 [distill]                   # `Distill` below; without it the student learns from hard labels alone
 [export]                    # `Export` below
 """
@@ -15,15 +15,15 @@ data = "speech_commands"    # or a folder of your own with one folder of recordi
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import UserError
-from harness.train.augment import Augmentation
+from harness.train.augment.settings import Augmentation
+from harness.train.materials import MATERIALS
 
-SPEECH_COMMANDS = "speech_commands"
 Section = TypeVar("Section")
 Span = tuple[float, float]
 """A value at the first and at the last step of a run; linear between."""
@@ -100,11 +100,11 @@ class Export:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run; see the text of this module."""
+    """A training run; see the text of this module. `read` fills in the task's own data where none is named."""
 
     name: str
     task: str
-    data: str = SPEECH_COMMANDS
+    data: str = ""
     seed: int = 0
     student: dict[str, Any] = field(default_factory=lambda: {"architecture": "dscnn"})
     frontend: dict[str, Any] = field(default_factory=dict)
@@ -133,14 +133,22 @@ def read(path: Path, changes: Sequence[str] = (), seed: int | None = None) -> Re
         _apply(change, table)
     if seed is not None:
         table["seed"] = seed
-    for name, kind in SECTIONS.items():
+    task = table.get("task", "")
+    if "task" in table and task not in list(MATERIALS):
+        raise UserError(f"expected {' or '.join(MATERIALS)} for task of {path}, got {task!r}")
+    for name, kind in sections(task).items():
         table[name] = _section(kind, table.get(name, {}), f"[{name}] of {path}")
     recipe = _section(Recipe, table, str(path))
+    if not recipe.data:
+        recipe = replace(recipe, data=MATERIALS[task].data)
     _check(recipe, path)
     return recipe
 
 
-SECTIONS: dict[str, Any] = {"schedule": Schedule, "augmentation": Augmentation, "distill": Distill, "export": Export}
+def sections(task: str) -> dict[str, Any]:
+    """Return the dataclass of each section of a recipe for a task."""
+    how = MATERIALS[task].augmentation if task in MATERIALS else Augmentation
+    return {"schedule": Schedule, "augmentation": how, "distill": Distill, "export": Export}
 
 
 def _apply(change: str, table: dict[str, Any]) -> None:
@@ -209,13 +217,12 @@ def _number(value: Any) -> bool:
 def _check(recipe: Recipe, path: Path) -> None:
     """Refuse what would only fail after minutes of training."""
     schedule, how, distill, export = recipe.schedule, recipe.augmentation, recipe.distill, recipe.export
+    own = MATERIALS[recipe.task].data
     for name, value, good, range_ in (
         ("name", recipe.name, re.fullmatch(r"[A-Za-z0-9_-]+", recipe.name), "letters, digits, _ and -"),
         ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str), "a name"),
-        ("task", recipe.task, recipe.task == "kws", "kws"),
-        ("data", recipe.data, recipe.data == SPEECH_COMMANDS or Path(recipe.data).is_dir(),
-         "speech_commands or a folder"),
+        ("data", recipe.data, recipe.data == own or Path(recipe.data).is_dir(), f"{own} or a folder"),
         ("schedule.epochs", schedule.epochs, schedule.epochs >= 1, "1 or more"),
         ("schedule.batch", schedule.batch, schedule.batch >= 2, "2 or more"),
         ("schedule.learning_rate", schedule.learning_rate, schedule.learning_rate > 0, "above 0"),

@@ -12,13 +12,14 @@ import numpy as np
 from harness.errors import UserError
 from harness.tasks import Card, write_card
 from harness.tasks.frontend import FrontEnd
-from harness.train import measure, models, recipe, speech, trainer
+from harness.train import measure, models, recipe, trainer
 from harness.train.compress.convert import convert
 from harness.train.distill.methods import choose
 from harness.train.distill.objective import Distilled
 from harness.train.distill.teacher import Teacher, load_teacher, logits_of_views
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
+from harness.train.materials import MATERIALS
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Recipe
 
@@ -78,7 +79,7 @@ def distill(
     plan = recipe.read(recipe_file, changes, seed)
     methods = choose(plan.distill)
     out = _claim(out or Path("trained") / plan.name, plan)
-    examples, frontend = speech.prepare(plan)
+    examples, frontend = MATERIALS[plan.task].prepare(plan)
     for note in examples.notes:
         say(note)
     teachers = [load_teacher(name, examples.classes) for name in plan.distill.teachers]
@@ -124,7 +125,7 @@ def _claim(out: Path, plan: Recipe) -> Path:
     text, kept = json.dumps(dataclasses.asdict(plan), indent=1) + "\n", out / "recipe.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if (out / CHECKPOINT).exists() and kept.read_text(encoding="utf-8") != text:
+        if (out / CHECKPOINT).exists() and json.loads(kept.read_text(encoding="utf-8")) != json.loads(text):
             raise UserError(f"expected {out} to be empty or of the same recipe, it holds another recipe's run")
         kept.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -156,7 +157,8 @@ def _card(
     classes: tuple[str, ...],
 ) -> Card:
     """Return what is known before the model is measured."""
-    own = "" if plan.data == "speech_commands" else " --split test"
+    material = MATERIALS[plan.task]
+    named = plan.data == material.data
     name = f"{recipe_file.resolve().parent.name}/{recipe_file.name}"
     return Card(
         task=plan.task,
@@ -170,8 +172,8 @@ def _card(
         accuracy=0.0,
         macs=0,
         sha256="",
-        licence=measure.LICENCES.get(plan.data, "of whoever made the data"),
-        command=f"harness evaluate {plan.name} --data {plan.data}" + own,
+        licence=material.licence if named else "of whoever made the data",
+        command=f"harness evaluate {plan.name} --data {plan.data}" + ("" if named else " --split test"),
         frontend=frontend,
     )
 

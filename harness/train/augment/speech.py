@@ -3,20 +3,21 @@
 Weak settings are right for students below 30,000 parameters; strong ones harm them.
 """
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.train.augment import jpeg, mixing
+from harness.train.augment.settings import Augmentation, either_side
 from harness.train.pictures import to_grey, to_log_mel
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How far a picture may be changed; zero everywhere leaves it as it is.
+@dataclass(frozen=True, kw_only=True)
+class SpeechAugmentation(Augmentation):
+    """How far a picture may be changed; zero everywhere leaves it as it is. The seed is of the choice of silence too.
 
     Attributes:
         shift: rows (10 ms each) to either side.
@@ -35,8 +36,6 @@ class Augmentation:
         mel_mask: widest of them, bins.
         mixup: parameter of the Beta distribution that says how much of another picture is mixed in (Zhang et al.,
             arXiv:1710.09412); the larger share stays the picture's own.
-        seed: of everything random in the views and of the choice of silence: runs that share it see the same views.
-        views: how many different views there are, met in turn, one an epoch; 0 for a new one each epoch.
     """
 
     shift: float = 0.0
@@ -52,26 +51,21 @@ class Augmentation:
     mel_masks: int = 0
     mel_mask: float = 6.0
     mixup: float = 0.0
-    seed: int = 0
-    views: int = 0
-
-    def view(self, epoch: int) -> int:
-        """Return the number of the view that an epoch sees."""
-        return epoch % self.views if self.views else epoch
 
     def ranges(self) -> dict[str, tuple[bool, str]]:
         """Return for each field whether it is in its range, and the range in words."""
-        shares, limited = ("align", "noise"), ("time_warp", "mel_warp")
-        ranges = {field.name: (getattr(self, field.name) >= 0, "0 or more") for field in fields(self)}
-        ranges |= {name: (0 <= getattr(self, name) <= 1, "0 to 1") for name in shares}
-        ranges |= {name: (0 <= getattr(self, name) < 1, "0 to below 1") for name in limited}
-        ranges["time_mask"] = (0 <= self.time_mask <= 98, "0 to 98")
-        ranges["mel_mask"] = (0 <= self.mel_mask <= 40, "0 to 40")
-        return ranges
+        limits = {"align": 1.0, "noise": 1.0, "time_mask": 98.0, "mel_mask": 40.0}
+        warps = {name: (0 <= getattr(self, name) < 1, "0 to below 1") for name in ("time_warp", "mel_warp")}
+        return super().ranges() | self.within(limits) | warps
 
 
 def augment(
-    grey: Floats, lead: NDArray[np.int64], noise: Floats, how: Augmentation, step: int, random: np.random.Generator
+    grey: Floats,
+    lead: NDArray[np.int64],
+    noise: Floats,
+    how: SpeechAugmentation,
+    step: int,
+    random: np.random.Generator,
 ) -> Floats:
     """Return changed pictures (n, ceil(98 / step), 40), grey levels 0 to 255.
 
@@ -87,7 +81,7 @@ def augment(
     grey = _warp_time(grey, lead, how, step, random)
     if how.mel_warp or how.mel_shift:
         grey = _warp_mel(grey, how, random)
-    levels = _either_side(random, how.gain, len(grey))[:, None, None]
+    levels = either_side(random, how.gain, len(grey))[:, None, None]
     grey = np.where(grey > 0, grey + levels, grey)
     noisy = np.flatnonzero(random.random(len(grey)) < how.noise)
     grey[noisy] = _add_noise(grey[noisy], noise[:, ::step], random)
@@ -103,19 +97,14 @@ def augment(
     return np.asarray(grey, np.float32)
 
 
-def mix(grey: Floats, how: Augmentation, random: np.random.Generator) -> tuple[Floats, NDArray[np.int64], Floats]:
+def mix(grey: Floats, how: SpeechAugmentation, random: np.random.Generator) -> tuple[Floats, NDArray[np.int64], Floats]:
     """Mix each picture with the one before it.
 
     Returns:
         The pictures, the index of each one's partner, and the share (n,) of its own, 0.5 to 1.
     """
-    own = random.beta(how.mixup, how.mixup, len(grey)) if how.mixup else np.ones(len(grey))
-    share: Floats = np.maximum(own, 1 - own).astype(np.float32)
-    partner: NDArray[np.int64] = np.roll(np.arange(len(grey)), 1)
-    if how.mixup:
-        other = 1 - share
-        grey = grey * share[:, None, None] + grey[partner] * other[:, None, None]
-    return grey, partner, share
+    own = mixing.own_shares(len(grey), how.mixup, random)
+    return mixing.blend(grey, own) if how.mixup else grey, mixing.partners(len(grey)), own
 
 
 def _stretch(
@@ -136,18 +125,14 @@ def lead_in(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.where(centred, before, 0)
 
 
-def _either_side(random: np.random.Generator, limit: float, count: int) -> Floats:
-    return (random.uniform(-1, 1, count) * limit).astype(np.float32)
-
-
 def _warp_time(
-    grey: Floats, lead: NDArray[np.int64], how: Augmentation, step: int, random: np.random.Generator
+    grey: Floats, lead: NDArray[np.int64], how: SpeechAugmentation, step: int, random: np.random.Generator
 ) -> Floats:
     """Shift and stretch in time by linear interpolation; what comes in from outside is the border row, or empty."""
     count, rows, _ = grey.shape
     aligned = np.where(random.random(count) < how.align, lead, 0)
-    shift = (_either_side(random, how.shift, count) + aligned)[:, None]
-    tempo = 1 + _either_side(random, how.time_warp, count)[:, None]
+    shift = (either_side(random, how.shift, count) + aligned)[:, None]
+    tempo = 1 + either_side(random, how.time_warp, count)[:, None]
     middle = (rows - 1) / 2
     source = ((np.arange(0, rows, step) - middle) * tempo + middle + shift).astype(np.float32)
     outside = (source < -0.5) | (source > rows - 0.5)
@@ -162,11 +147,11 @@ def _warp_time(
     return warped
 
 
-def _warp_mel(grey: Floats, how: Augmentation, random: np.random.Generator) -> Floats:
+def _warp_mel(grey: Floats, how: SpeechAugmentation, random: np.random.Generator) -> Floats:
     """Stretch and shift the mel axis by linear interpolation, as one small matrix a picture."""
     count, _, bins = grey.shape
-    stretch = 1 + _either_side(random, how.mel_warp, count)[:, None]
-    shift = _either_side(random, how.mel_shift, count)[:, None]
+    stretch = 1 + either_side(random, how.mel_warp, count)[:, None]
+    shift = either_side(random, how.mel_shift, count)[:, None]
     source = np.clip(np.arange(bins) * stretch + shift, 0, bins - 1).astype(np.float32)
     distance = np.abs(np.arange(bins, dtype=np.float32)[None, :, None] - source[:, None, :])
     return np.asarray(grey @ np.maximum(0, 1 - distance), np.float32)
@@ -181,31 +166,5 @@ def _add_noise(grey: Floats, noise: Floats, random: np.random.Generator) -> Floa
 
 def _add_jpeg_noise(grey: Floats, largest: float, step: int, random: np.random.Generator) -> Floats:
     """Add quantisation noise of JPEG wherever a picture is not empty."""
-    noise = _jpeg_noise()[:, ::step]
-    amplitude = random.uniform(0, largest, len(grey)).astype(np.float32)[:, None, None]
-    noisy = grey + noise[random.integers(len(noise), size=len(grey))] * amplitude
-    return np.where(grey > 1, noisy, grey)
-
-
-#: Luminance quantisation table of JPEG (ITU-T T.81, table K.1), which quality 75 halves.
-_JPEG_LUMINANCE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-
-
-@lru_cache
-def _jpeg_noise(count: int = 1024, seed: int = 5) -> Floats:
-    """Return (count, 98, 40) errors: each coefficient of each 8x8 block uniform within half a quantisation step."""
-    steps = np.floor((np.array(_JPEG_LUMINANCE, np.float32) * 50 + 50) / 100)
-    blocks = np.random.default_rng(seed).uniform(-0.5, 0.5, (count, 13, 5, 8, 8)).astype(np.float32) * steps
-    frequency = np.arange(8)[:, None]
-    basis = np.cos((2 * np.arange(8) + 1) * frequency * np.pi / 16) * np.sqrt(np.where(frequency == 0, 1, 2) / 8)
-    pixels = np.einsum("ux,nabuv,vy->naxby", basis, blocks, basis, optimize=True)
-    return np.asarray(pixels.reshape(count, 104, 40)[:, :98], np.float32)
+    noise = jpeg.drawn(jpeg.grey(98, 40)[:, ::step], largest, len(grey), random)
+    return np.where(grey > 1, grey + noise, grey)

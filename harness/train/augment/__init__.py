@@ -1,0 +1,1 @@
+"""How training material is varied: one file a task, and what they share."""
