@@ -130,10 +130,7 @@ def test_every_student_is_computed_exactly(tmp_path: Path) -> None:
         batch = np.random.default_rng(0).integers(-128, 128, (6, *border.shape), dtype=np.int8)
         batch[0], batch[1] = -128, 127
         cases.append(Case(file.read_bytes(), (batch,), architecture))
-    flags = (
-        "-std=c11",
-        "-O1",
-    )  # the sanitisers would cost more than all the rest, and the engine's own tests have them
+    flags = ("-std=c11", "-O1")  # without sanitisers, which cost more than all the rest: the engine's tests have them
     program = build_host(tmp_path, compile_all([case.model for case in cases], tmp_path), flags)
     with Oracle() as oracle:
         for number, case in enumerate(cases):

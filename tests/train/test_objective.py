@@ -151,10 +151,12 @@ def test_a_regressor_is_trained_and_checkpointed_but_not_exported_and_the_teache
     tmp_path: Path,
 ) -> None:
     parts = Parts()
-    before, teacher = [variable.numpy() for variable in parts.objective.variables], parts.guide.get_weights()
+    regressor = parts.methods["hint"].variables
+    before, teacher = [variable.numpy() for variable in regressor], parts.guide.get_weights()
     plain = [weight.shape for weight in toys.network().weights]
     epochs = toys.trained(parts.student, tmp_path / "c.npz", parts.objective, parts.examples)
-    after = [variable.numpy() for variable in parts.objective.variables]
+    after = [variable.numpy() for variable in regressor]
+    assert len(after) == 2
     assert epochs[-1].terms["hint"] < epochs[0].terms["hint"]
     assert all(np.abs(new - old).max() > 0 for new, old in zip(after, before, strict=True))
     with np.load(tmp_path / "c.npz") as saved:
