@@ -1,4 +1,4 @@
-"""SpeechAugmentation: seeded, within the range of grey levels, and nothing where nothing is asked for."""
+"""Augmentation of sound: seeded, within the range of grey levels, and nothing where nothing is asked for."""
 
 import io
 from dataclasses import replace

@@ -141,6 +141,22 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     assert note["validation"] == float(logged(out)[-1]["validation"])
 
 
+def test_a_kill_leaves_no_half_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or its folder could not be gone on with."""
+
+    def half(path: Path, text: str, **settings: str) -> None:
+        path.write_bytes(text.encode()[:40])
+        raise Killed
+
+    run._claim(tmp_path, plan())
+    (tmp_path / run.CHECKPOINT).touch()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "write_text", half)
+        with pytest.raises(Killed):
+            run._claim(tmp_path, plan())
+    run._claim(tmp_path, plan())
+
+
 def plan(**changes: int) -> Recipe:
     return Recipe("x", "kws", **changes)  # type: ignore[arg-type]
 

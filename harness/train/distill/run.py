@@ -127,7 +127,9 @@ def _claim(out: Path, plan: Recipe) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         if (out / CHECKPOINT).exists() and json.loads(kept.read_text(encoding="utf-8")) != json.loads(text):
             raise UserError(f"expected {out} to be empty or of the same recipe, it holds another recipe's run")
-        kept.write_text(text, encoding="utf-8")
+        unfinished = kept.with_suffix(".unfinished")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(kept)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with --out") from error
     return out
