@@ -15,7 +15,7 @@ from harness.tasks.frontend import SPEECH_LOG_MEL, FrontEnd
 from harness.train import pictures, recorded
 from harness.train.augment.speech import SpeechAugmentation, augment, lead_in, mix
 from harness.train.examples import Floats, TrainingSet, View
-from harness.train.pictures import Pictures, Speech, to_log_mel
+from harness.train.pictures import Pictures, Speech, to_grey, to_log_mel
 
 if TYPE_CHECKING:  # a recipe knows the tasks
     from harness.train.recipe import Recipe
@@ -84,9 +84,14 @@ def inputs(shown: Pictures, frontend: FrontEnd) -> Floats:
 
 
 def _fingerprint(speech: Speech, how: SpeechAugmentation) -> str:
-    """Return 64 hex digits of the training pictures, their order, the noise, and how both are changed."""
+    """Return 64 hex digits of the training pictures, their order, the noise, how both are changed, and by what code.
+
+    A few changed pictures stand for the code: what was kept before it changed must not be taken for what it gives now.
+    """
     digest = hashlib.sha256(repr(how).encode())
-    for array in (speech.training.grey, speech.training.labels, speech.noise):
+    few = replace(speech, training=speech.training.first(32))
+    sample = to_grey(_views(few, replace(how, seed=0), SPEECH_LOG_MEL)(0).inputs)
+    for array in (speech.training.grey, speech.training.labels, speech.noise, np.round(sample).astype(np.uint8)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -175,17 +175,26 @@ def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("changes", "message"),
     [
-        ("student.architecture=dscn", "expected an architecture of dscnn, "),
-        ("student.stages=[[6]]", "architecture 'temporal' does not take these sizes"),
-        ("data=nowhere", "for data of .*, got 'nowhere'"),
-        ("distill.teachers=nobody", "at least one teacher"),
+        (["student.architecture=dscn"], "expected an architecture of dscnn, "),
+        (["data=nowhere"], "for data of .*, got 'nowhere'"),
+        (["distill.method=soft", "distill.teachers=nobody"], "expected a teacher of the zoo .*, got 'nobody'"),
+        (["distill.teachers=nobody"], "at least one teacher"),
     ],
 )
-def test_a_mistake_ends_before_anything_is_trained(words: Path, tmp_path: Path, change: str, message: str) -> None:
+def test_a_mistake_ends_before_the_data_is_read(
+    words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[str], message: str
+) -> None:
+    monkeypatch.setattr(run, "MATERIALS", {})
     with pytest.raises(UserError, match=message):
-        learn(words, tmp_path / "out", change)
+        learn(words, tmp_path / "out", *changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_that_make_no_model_end_before_anything_is_trained(words: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="architecture 'temporal' does not take these sizes"):
+        learn(words, tmp_path / "out", "student.stages=[[6]]")
     assert not (tmp_path / "out" / "log.csv").exists()
 
 

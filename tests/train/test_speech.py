@@ -120,6 +120,16 @@ def test_the_fingerprint_is_of_all_that_views_hang_on(heard: Speech) -> None:
     assert speech._fingerprint(replace(heard), replace(EVERYTHING)) in found
 
 
+def test_the_fingerprint_is_of_the_code_that_changes_pictures_too(
+    heard: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a teacher said of views that are no longer made must not be taken for what it says of today's."""
+    before = speech._fingerprint(heard, EVERYTHING)
+    augment = speech.augment
+    monkeypatch.setattr(speech, "augment", lambda *given: np.minimum(augment(*given), 200))
+    assert speech._fingerprint(heard, EVERYTHING) != before
+
+
 @pytest.fixture
 def prepared(heard: Speech, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setattr(pictures, "load", lambda seed, every: heard)

@@ -16,7 +16,7 @@ from harness.train import measure, models, recipe, trainer
 from harness.train.compress.convert import convert
 from harness.train.distill.methods import choose
 from harness.train.distill.objective import Distilled
-from harness.train.distill.teacher import Teacher, load_teacher, logits_of_views
+from harness.train.distill.teacher import Teacher, find_teacher, load_teacher, logits_of_views
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
@@ -78,6 +78,9 @@ def distill(
     """
     plan = recipe.read(recipe_file, changes, seed)
     methods = choose(plan.distill)
+    for name in plan.distill.teachers:
+        find_teacher(name)  # before the data is read, which takes a minute
+    models.find(str(plan.student["architecture"]))
     out = _claim(out or Path("trained") / plan.name, plan)
     examples, frontend = MATERIALS[plan.task].prepare(plan)
     for note in examples.notes:

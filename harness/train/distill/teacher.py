@@ -11,7 +11,7 @@ import numpy as np
 
 from harness import resources
 from harness.errors import UserError
-from harness.tasks import read_card
+from harness.tasks import Card, read_card
 from harness.tasks.frontend import FrontEnd
 from harness.train import trainer
 from harness.train.examples import Floats, TrainingSet
@@ -34,15 +34,14 @@ class Teacher:
     frontend: FrontEnd
 
 
-def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
-    """Read a teacher.
+def find_teacher(name: str) -> tuple[Path, Card]:
+    """Return a teacher's file and its card.
 
     Args:
         name: stem of a teacher in the zoo, or path of a .keras file with its card beside it.
-        classes: of the student, in the order of its outputs.
 
     Raises:
-        UserError: there is no such file or card, they do not go together, or it tells other classes apart.
+        UserError: there is no such file or card, or they do not go together.
     """
     path = path_of_teachers() / f"{name}.keras"
     path = path if path.exists() else Path(name)
@@ -52,15 +51,28 @@ def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
     card = read_card(path)
     if card is None:
         raise UserError(f"expected a model card beside the teacher, found none at {path.with_suffix('.toml')}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
+        raise UserError(
+            f"expected at {path} the file that its card describes, got another or a damaged one: fetch both"
+        )
+    return path, card
+
+
+def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
+    """Read a teacher.
+
+    Args:
+        name: as `find_teacher` takes it.
+        classes: of the student, in the order of its outputs.
+
+    Raises:
+        UserError: it is not found, it is no model, or it tells other classes apart.
+    """
+    path, card = find_teacher(name)
     if card.labels != classes:
         raise UserError(
             f"expected a teacher of the student's classes, in its order: {', '.join(classes)}; "
             f"{path.name} has {', '.join(card.labels)}"
-        )
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    if sha256 != card.sha256:
-        raise UserError(
-            f"expected at {path} the file that its card describes, got another or a damaged one: fetch both"
         )
     try:
         model = keras.saving.load_model(path, compile=False)
@@ -68,7 +80,7 @@ def load_teacher(name: str, classes: tuple[str, ...]) -> Teacher:
         words = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"expected a Keras model at {path}, got: {words}") from error
     model.trainable = False
-    return Teacher(path.stem, sha256, model, card.frontend)
+    return Teacher(path.stem, card.sha256, model, card.frontend)
 
 
 def path_of_teachers() -> Path:

@@ -19,15 +19,25 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
 }
 
 
+def find(architecture: str) -> Callable[..., keras.Model]:
+    """Return the family of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if architecture not in MODELS:
+        raise UserError(f"expected an architecture of {', '.join(sorted(MODELS))}, got '{architecture}'")
+    return MODELS[architecture]
+
+
 def build(architecture: str, shape: tuple[int, ...], classes: int, /, **sizes: Any) -> keras.Model:
     """Return an untrained model from inputs (batch, *shape) to logits (batch, classes).
 
     Raises:
         UserError: no family has that name, or it does not take such sizes.
     """
-    if architecture not in MODELS:
-        raise UserError(f"expected an architecture of {', '.join(sorted(MODELS))}, got '{architecture}'")
+    family = find(architecture)
     try:
-        return MODELS[architecture](shape, classes, **sizes)
+        return family(shape, classes, **sizes)
     except (TypeError, ValueError) as error:
         raise UserError(f"architecture '{architecture}' does not take these sizes: {error}") from error
