@@ -172,6 +172,9 @@ def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
         run._claim(out, plan())
     with pytest.raises(UserError, match="name another folder with --out"):
         run._claim(out / run.CHECKPOINT / "below", plan())
+    (out / "recipe.json").unlink()
+    with pytest.raises(UserError, match="holds another"):  # a checkpoint of nobody knows what
+        run._claim(out, plan(seed=1))
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ def _claim(out: Path, plan: Recipe) -> Path:
     text, kept = json.dumps(dataclasses.asdict(plan), indent=1) + "\n", out / "recipe.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if (out / CHECKPOINT).exists() and json.loads(kept.read_text(encoding="utf-8")) != json.loads(text):
+        mine = kept.exists() and json.loads(kept.read_text(encoding="utf-8")) == json.loads(text)
+        if (out / CHECKPOINT).exists() and not mine:
             raise UserError(f"expected {out} to be empty or of the same recipe, it holds another recipe's run")
         unfinished = kept.with_suffix(".unfinished")
         unfinished.write_text(text, encoding="utf-8")
