@@ -87,8 +87,7 @@ def test_a_converter_that_dies_without_a_word_is_one_line(
     assert f"ended with {status}: no message" in refused(toys.tiny(), tmp_path)
 
 
-@pytest.mark.slow
-def test_a_teacher_is_a_keras_file_with_its_card(tmp_path: Path) -> None:
+def test_a_teacher_is_a_keras_file_with_its_card(here: None, tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((98, 40, 1)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(12)])
     plan = Recipe("wise", "kws", data="synthetic", export=Export(kind="float", test_samples=7))
     card = replace(CARD, dataset="synthetic", frontend=SPEECH_LOG_MEL)

@@ -26,18 +26,7 @@ from tests.support.data import data_folder
 from tests.tasks.clips import record, tone
 from tests.train.toys import Killed
 
-METHODS_COLUMNS = [
-    "task",
-    "student",
-    "teacher",
-    "method",
-    "seed",
-    "epochs",
-    "dataset",
-    "n",
-    "accuracy",
-    "train_seconds",
-]
+METHODS_COLUMNS = "task,student,teacher,method,seed,epochs,dataset,n,accuracy,train_seconds"
 """Of results/distillation/methods.csv."""
 WORDS = {"high": 2400, "low": 300, "middle": 900}
 RECIPE = """
