@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.tasks.frontend import FrontEnd
-from harness.train import speech
+from harness.train import speech, vision
 from harness.train.augment.settings import Augmentation
 from harness.train.augment.speech import SpeechAugmentation
+from harness.train.augment.vision import VisionAugmentation
 from harness.train.examples import TrainingSet
 
 if TYPE_CHECKING:  # a recipe knows the tasks
@@ -35,4 +36,5 @@ class Material:
 
 MATERIALS = {
     "kws": Material(speech.prepare, SpeechAugmentation, speech.DATA, speech.LICENCE),
+    "vision": Material(vision.prepare, VisionAugmentation, vision.DATA, vision.LICENCE),
 }

@@ -15,6 +15,7 @@ from PIL import Image
 from harness.tasks import data, kws
 from harness.tasks.frontend import SPEECH_LOG_MEL
 from harness.tasks.kws import LABELS
+from harness.train import packed
 
 LEVELS = 9.977
 OFFSET = 146.24
@@ -116,15 +117,9 @@ def to_grey(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _read(path: Path, every: int = 1) -> Pictures:
     """Decode one npz of JPEG files that share a header; silence is what is named `_background_noise_`."""
-    with np.load(path) as packed:
-        header, bodies = packed["jpeg_header"].tobytes(), packed["jpeg_bodies"].tobytes()
-        offsets, names = packed["offsets"], packed["names"]
-    grey = np.stack(
-        [
-            np.asarray(Image.open(io.BytesIO(header + bodies[start:end])))
-            for start, end in zip(offsets[:-1:every], offsets[1::every], strict=True)
-        ]
-    )
+    with np.load(path) as content:
+        names = content["names"]
+    grey = packed.decode(path, range(0, len(names), every))
     words = [name.decode().split("/")[0].replace("_background_noise_", "silence") for name in names[::every]]
     return Pictures(grey, np.array([LABELS.index(word) for word in words]))
 

@@ -1,6 +1,4 @@
-"""Mixup (Zhang et al., arXiv:1710.09412): a bit of another item in each, and in its target."""
-
-from typing import Any
+"""What all mixing of items has in common: whose partner is whose, and how much stays an item's own."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,11 @@ def partners(count: int) -> NDArray[np.int64]:
     return np.roll(np.arange(count), 1)
 
 
-def blend(items: Floats, own: NDArray[Any]) -> Floats:
-    """Return each item times its own share, plus its partner times the rest."""
-    share = own.reshape(-1, *[1] * (items.ndim - 1))
-    return np.asarray(items * share + items[partners(len(items))] * (1 - share), np.float32)
+def blend(items: Floats, own: Floats) -> Floats:
+    """Return each item times its own share, plus its partner times the rest.
+
+    Args:
+        items: (n, ...).
+        own: as many dimensions; what has size 1 there has one share for all.
+    """
+    return np.asarray(items * own + items[partners(len(items))] * (1 - own), np.float32)

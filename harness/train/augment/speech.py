@@ -104,7 +104,7 @@ def mix(grey: Floats, how: SpeechAugmentation, random: np.random.Generator) -> t
         The pictures, the index of each one's partner, and the share (n,) of its own, 0.5 to 1.
     """
     own = mixing.own_shares(len(grey), how.mixup, random)
-    return mixing.blend(grey, own) if how.mixup else grey, mixing.partners(len(grey)), own
+    return mixing.blend(grey, own[:, None, None]) if how.mixup else grey, mixing.partners(len(grey)), own
 
 
 def _stretch(

@@ -7,12 +7,14 @@ import keras
 
 from harness.errors import UserError
 from harness.train.models.dscnn import dscnn
+from harness.train.models.hybrid import hybrid
 from harness.train.models.resnet import resnet
 from harness.train.models.separable import separable
 from harness.train.models.temporal import temporal
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "dscnn": dscnn,
+    "hybrid": hybrid,
     "resnet": resnet,
     "separable": separable,
     "temporal": temporal,
