@@ -20,13 +20,27 @@ from tests.support.exactness import compile_all, difference  # noqa: E402
 from tests.support.host_build import build as build_host  # noqa: E402
 from tests.support.strategies import Case  # noqa: E402
 
-SHAPES = {"dscnn": (49, 10, 1), "resnet": (49, 40, 1), "separable": (49, 40, 1), "temporal": (49, 40, 1)}
-STUDENTS = ("dscnn", "separable", "temporal")
+SHAPES = {
+    "dscnn": (49, 10, 1),
+    "hybrid": (32, 32, 3),
+    "resnet": (49, 40, 1),
+    "separable": (49, 40, 1),
+    "temporal": (49, 40, 1),
+}
 LAYERS = {
     "dscnn": ["block1", "block2", "block3", "block4"],
+    "hybrid": ["stage1", "stage2", "stage3"],
     "resnet": ["stage1", "stage2", "stage3"],
     "separable": ["stage1", "stage2"],
     "temporal": ["stage1", "stage2", "stage3"],
+}
+RESNET8: dict[str, Any] = {
+    "stem": 16,
+    "stem_kernel": 3,
+    "stem_stride": 1,
+    "stages": [[16, 1], [32, 1], [64, 1]],
+    "strides": [1, 2, 2],
+    "dropout": 0.0,
 }
 
 
@@ -43,10 +57,10 @@ def macs(model: "keras.Model") -> int:
     return found
 
 
-def converted(architecture: str, folder: Path, **sizes: Any) -> tuple["keras.Model", Path]:
+def converted(architecture: str, folder: Path) -> tuple["keras.Model", Path]:
     """Return a model with weights as after training (statistics that are not the first ones), and its int8 file."""
     keras.utils.set_random_seed(3)
-    model = build(architecture, SHAPES[architecture], 12, **sizes)
+    model = build(architecture, SHAPES[architecture], 12, **(RESNET8 if architecture == "resnet" else {}))
     random = np.random.default_rng(3)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -71,8 +85,8 @@ def test_the_default_sizes_cost_what_the_text_says(architecture: str) -> None:
         assert architecture == "resnet"  # a teacher's do not matter
     else:
         assert (int(said[3]), int(said[4])) == SHAPES[architecture][:2]
-        number = float(said[1].replace(",", ""))
-        assert macs(model) == number if said[2] is None else round(macs(model) / 1e6, len(said[1]) - 2) == number
+        number, digits = float(said[1].replace(",", "")), len(said[1].partition(".")[2])
+        assert macs(model) == number if said[2] is None else round(macs(model) / 1e6, digits) == number
 
 
 @pytest.mark.parametrize("architecture", MODELS)
@@ -81,6 +95,13 @@ def test_layers_that_hints_may_name_are_maps_after_a_relu(architecture: str) -> 
     named = [layer for layer in model.layers if re.match(r"(block|stage)\d", layer.name)]
     assert [layer.name for layer in named] == LAYERS[architecture]
     assert all(isinstance(layer, keras.layers.ReLU) and len(layer.output.shape) == 4 for layer in named)
+
+
+def test_mlperf_tinys_resnet8_is_one_of_the_residual_networks() -> None:
+    model = build("resnet", (32, 32, 3), 10, **RESNET8)
+    assert macs(model) / 1e6 == pytest.approx(12.5, abs=0.05)
+    weights = sum(prod(layer.kernel.shape) for layer in model.layers if hasattr(layer, "kernel"))
+    assert weights / 1e3 == pytest.approx(77.4, abs=0.5)
 
 
 def test_sizes_are_what_they_are_called() -> None:
@@ -108,6 +129,8 @@ def test_sizes_are_what_they_are_called() -> None:
         ("separable", {"kernel": [2.5, 3]}),
         ("separable", {"stages": [[32]]}),
         ("temporal", {"strides": [1, 2]}),
+        ("resnet", {"strides": [1]}),
+        ("hybrid", {"dense": [48]}),
         ("resnet", {"dropout": 2}),
         ("resnet", {"stem_kernel": "ab"}),
     ],
@@ -118,9 +141,9 @@ def test_sizes_that_make_no_model_are_refused(architecture: str, sizes: dict[str
 
 
 @pytest.mark.slow
-def test_every_student_is_computed_exactly(tmp_path: Path) -> None:
+def test_every_architecture_is_computed_exactly(tmp_path: Path) -> None:
     cases = []
-    for architecture in STUDENTS:
+    for architecture in MODELS:
         folder = tmp_path / architecture
         folder.mkdir()
         model, file = converted(architecture, folder)

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count, islice
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from harness.train.distill import distill, run
 from harness.train.distill.run import Result
 from harness.train.recipe import Recipe
 from tests.command import harness
-from tests.support.data import data_folder
 from tests.tasks.clips import record, tone
 from tests.train.toys import Killed
 
@@ -190,50 +189,37 @@ def test_sizes_that_make_no_model_end_before_anything_is_trained(words: Path, tm
     assert not (tmp_path / "out" / "log.csv").exists()
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """Run the quick recipe as a user does, and return its folder and what was said."""
-    data_folder()
-    out = tmp_path_factory.mktemp("quick") / "out"
-    environment = {"HARNESS_CACHE": str(out.parent / "cache")}
-    result = harness("distill", "recipes/kws_quick.toml", "--out", out, environment=environment, timeout=500)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == f"{out / 'kws_quick.tflite'}\n"
-    yield out, result.stderr
-
-
 @pytest.mark.slow
-def test_the_quick_recipe_learns_and_gives_a_model_with_its_card(recipes: Path, quick: tuple[Path, str]) -> None:
-    out, said = quick
+def test_the_quick_recipe_from_the_command_line_to_the_board(data: Path, recipes: Path, tmp_path: Path) -> None:
+    """One test, so that tests that run side by side do not train it twice."""
+    out, environment = tmp_path / "out", {"HARNESS_CACHE": str(tmp_path / "cache")}
+    model = out / "kws_quick.tflite"
+    learnt = harness("distill", "recipes/kws_quick.toml", "--out", out, environment=environment, timeout=500)
+    assert learnt.returncode == 0, learnt.stderr
+    assert learnt.stdout == f"{model}\n"
+    assert learnt.stderr.count("computed once") == 2
     losses = [float(line["loss"]) for line in logged(out)]
     assert losses[-1] < 0.7 * losses[0]
-    assert said.count("computed once") == 2
-    card = read_card(out / "kws_quick.tflite")
+    card = read_card(model)
     assert card is not None
-    check_student(out / "kws_quick.tflite", card)
+    check_student(model, card)
     assert (card.teacher, card.dataset, card.samples) == ("kws_resnet_small", "speech_commands", 400)
     assert card.accuracy > 40  # by chance: 8.3
-    assert card.measured is not None
-    assert (card.measured.board, card.measured.where) == ("nano33", "qemu")
-    assert card.macs < card.measured.instructions < 20 * card.macs
     for changes in ([], ["seed=1"]):
         with pytest.raises(UserError, match="holds another recipe's run"):
             distill(recipes / ("kws_quick.toml" if changes else "kws_dscnn_s.toml"), out, changes=changes)
 
-
-@pytest.mark.slow
-def test_what_it_gives_is_computed_exactly_on_the_board(quick: tuple[Path, str], tmp_path: Path) -> None:
-    model = quick[0] / "kws_quick.tflite"
-    result = harness(
+    measured = harness(
         "bench", model, "--board", "nano33", "--on", "qemu", "--samples", "16", "--data", "speech_commands",
         "--json", "--out", tmp_path / "run",
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    [row] = json.loads(result.stdout)["rows"]
-    card = read_card(model)
-    assert card is not None and card.measured is not None
+    assert measured.returncode == 0, measured.stderr
+    [row] = json.loads(measured.stdout)["rows"]
     assert (row["samples"], row["bit_exact_samples"], row["macs"]) == (16, 16, card.macs)
+    assert card.measured is not None
+    assert (card.measured.board, card.measured.where) == ("nano33", "qemu")
     assert row["instructions"] == pytest.approx(card.measured.instructions, rel=0.01)
+    assert card.macs < row["instructions"] < 20 * card.macs
     assert row["flash_total_bytes"] == card.measured.flash_total_bytes
 
 
