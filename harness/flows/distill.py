@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.errors import EnvironmentFailure
+from harness.errors import EnvironmentFailure, Interrupted
 from harness.flows.bench import Request, bench
 from harness.report.progress import Speaker
 from harness.tasks import Card, write_card
 from harness.tasks.card import Measured
+from harness.train import recipe as recipes
 
 
 def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | None, speaker: Speaker) -> Path:
@@ -29,14 +30,20 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
     Raises:
         UserError: the recipe, a teacher or the data is wrong.
         EnvironmentFailure: TensorFlow is not installed, the converter or the board failed.
+        Interrupted: the user stopped it.
     """
+    recipes.read(recipe, changes, seed)  # a slip of the pen is told before TensorFlow is imported, which takes seconds
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         from harness.train.distill import distill as train
     except ImportError as error:
         raise EnvironmentFailure(f"{error}; training needs: pip install 'tinyml-harness[train]'") from error
-    result = train(recipe, out, changes=changes, seed=seed, say=speaker.say)
+    try:
+        with speaker.steps_bar(f"training {recipe.stem}") as advance:
+            result = train(recipe, out, changes=changes, seed=seed, say=speaker.say, advance=advance)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: the finished epochs are kept; the same command goes on from there") from None
     if result.board:
         card = _measured(result.model, result.card, result.board, speaker)
         write_card(card, result.model.with_suffix(".toml"))

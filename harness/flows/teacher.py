@@ -1,11 +1,12 @@
 """A teacher is a .keras file; to be judged like other float models it becomes a float .tflite, once."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 from harness import resources
-from harness.errors import UserError
+from harness.errors import EnvironmentFailure, UserError
 from harness.flows.models import Model
 from harness.report.progress import Speaker
 
@@ -14,10 +15,15 @@ def as_tflite(model: Model, speaker: Speaker) -> Path:
     """Return the .tflite file of a model: its own, or what a .keras file converts to.
 
     Raises:
-        UserError: the conversion failed: no Keras model, or the training extras are not installed.
+        UserError: it is no Keras model.
+        EnvironmentFailure: the training extras are not installed.
     """
     if model.path.suffix != ".keras":
         return model.path
+    if importlib.util.find_spec("keras") is None:
+        raise EnvironmentFailure(
+            f"{model.path.name} is a Keras model, which needs: pip install 'tinyml-harness[train]'"
+        )
     target = resources.cache() / "converted" / model.sha256[:24] / f"{model.name}.tflite"
     if not target.exists():
         speaker.say(f"{model.name}: converting the Keras model to a float .tflite")
@@ -27,9 +33,6 @@ def as_tflite(model: Model, speaker: Speaker) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not unfinished.exists():
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise UserError(
-                f"expected a Keras model at {model.path}, and the training extras (pip install "
-                f"'tinyml-harness[train]'); the conversion ended with {done.returncode}: {last}"
-            )
+            raise UserError(f"expected a Keras model at {model.path}, its conversion ended with: {last}")
         unfinished.replace(target)
     return target

@@ -52,6 +52,17 @@ class Speaker:
         self.say(f"{what}: {total} samples in {seconds:.1f} s, {total / max(seconds, 1e-9):,.0f} a second")
 
     @contextmanager
+    def steps_bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Show how many steps are done and the time left; yields what takes the number done and that of all."""
+        if not self._console.is_terminal:
+            yield lambda done, steps: None
+            return
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
+            task = progress.add_task(words.plain(what), total=None)
+            yield lambda done, steps: progress.update(task, completed=done, total=steps)
+
+    @contextmanager
     def bytes_bar(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
         """Show how many of `total` bytes (None: unknown) are done, `done` of them before; yields what advances it."""
         if not self._console.is_terminal:

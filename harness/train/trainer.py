@@ -61,7 +61,7 @@ def fit(
     seed: int,
     checkpoint: Path,
     report: Callable[[Epoch], None],
-    advance: Callable[[int], None] = lambda steps: None,
+    advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> None:
     """Train `model`, and leave the averaged weights in it.
 
@@ -73,7 +73,7 @@ def fit(
         seed: of the order of the examples.
         checkpoint: file to resume from where it exists; written after each epoch.
         report: called after each epoch, once more where a kill came before the checkpoint.
-        advance: called with the number of steps done since the last call.
+        advance: called after each step with the number of steps done and that of the whole run.
 
     Raises:
         TrainingDiverged: a term of the loss is not finite; says which, and at which step.
@@ -95,7 +95,7 @@ def fit(
         for number, chosen in enumerate(order.reshape(steps, -1)):
             terms = step(*(column[chosen] for column in columns))
             history.append(_finite({name: float(value) for name, value in terms.items()}, number, epoch))
-            advance(1)
+            advance(epoch * steps + number + 1, schedule.epochs * steps)
         with _averaged(model, average):
             validation = balanced_accuracy(model, examples.validation_inputs, examples.validation_labels)
         means = {name: float(np.mean([terms[name] for terms in history])) for name in history[0]}

@@ -8,6 +8,7 @@ import signal
 import socket
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,13 +234,20 @@ def test_no_network_is_one_line(get: Run, pictures: bytes, monkeypatch: pytest.M
     assert left(tmp_path) == []
 
 
-def test_a_full_disk_keeps_what_came(get: Run, pictures: bytes, server: Server, tmp_path: Path) -> None:
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Within the block no file grows beyond 10 KiB."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10 * KIB, hard))
     try:
-        status, words = get("cifar10")
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_keeps_what_came(get: Run, pictures: bytes, server: Server, tmp_path: Path) -> None:
+    with full_disk():
+        status, words = get("cifar10")
     assert status == 3
     assert_one_line(words, "the disk is full", "cifar-10-python.tar.gz.part")
     assert get("cifar10")[0] == 0
@@ -248,12 +256,8 @@ def test_a_full_disk_keeps_what_came(get: Run, pictures: bytes, server: Server, 
 def test_a_disk_that_fills_while_unpacking_leaves_no_half_folder(get: Run, pictures: bytes, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifar10").mkdir(parents=True)
     (tmp_path / "data" / "cifar10" / "cifar-10-python.tar.gz").write_bytes(pictures)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10 * KIB, hard))
-    try:
+    with full_disk():
         status, words = get("cifar10")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert status == 3
     assert_one_line(words, "the disk is full")
     assert left(tmp_path) == ["cifar-10-python.tar.gz"]

@@ -159,3 +159,12 @@ def test_the_bar_ends_with_a_rate(terminal_like: bool) -> None:
         advance(10)
     assert isinstance(console.file, io.StringIO)
     assert "kws: 10 samples in" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal_like", [False, True])
+def test_steps_are_counted_on_a_terminal_alone(terminal_like: bool) -> None:
+    file = io.StringIO()
+    with Speaker(Console(file=file, width=120, force_terminal=terminal_like)).steps_bar("training kws") as advance:
+        advance(3, 12)
+        advance(12, 12)
+    assert ("12/12" in file.getvalue()) == terminal_like

@@ -19,7 +19,7 @@ def run(folder: Path, seconds_a_step: float = 0.0) -> keras.Model:
     examples = toys.toy(lambda inputs, epoch: inputs * (1 + 0.1 * epoch))
     toys.trained(
         model, folder / "checkpoint.npz", None, examples, SCHEDULE,
-        report=Logs(folder).epoch, advance=lambda steps: time.sleep(seconds_a_step),
+        report=Logs(folder).epoch, advance=lambda done, steps: time.sleep(seconds_a_step),
     )  # fmt: skip
     return model
 

@@ -150,6 +150,15 @@ def wise() -> Teacher:
     return Teacher(model=toys.tiny(), **WISE)  # type: ignore[arg-type]
 
 
+def test_a_teacher_of_items_of_another_size_is_refused(cache: Path, wise: Teacher) -> None:
+    listening = Listening()
+    small = replace(listening.examples.view(0), inputs=np.zeros((2, 5, 5, 1), np.float32))
+    examples = replace(listening.examples, through=lambda frontend: lambda epoch: small)
+    with pytest.raises(UserError, match=r"expected a teacher that takes inputs of \(5, 5, 1\), wise takes"):
+        logits_of_views(wise, examples, lambda epoch: epoch, listening.said.append)(0)
+    assert not list(cache.rglob("*.npy"))
+
+
 def test_a_view_is_heard_once_by_all_runs(cache: Path, wise: Teacher) -> None:
     listening = Listening()
     logits = listening.to(wise)

@@ -168,7 +168,7 @@ def test_what_is_left_are_the_averaged_weights(tmp_path: Path) -> None:
     model = toys.network()
     average, steps = [weight.astype(np.float64) for weight in model.get_weights()], count()
 
-    def advance(number: int) -> None:
+    def advance(number: int, of: int) -> None:
         done = next(steps)
         keep = min(toys.SCHEDULE.ema, (2 + done) / (11 + done))
         for mean, weight in zip(average, model.get_weights(), strict=True):
@@ -181,11 +181,12 @@ def test_what_is_left_are_the_averaged_weights(tmp_path: Path) -> None:
 
 def test_every_step_is_counted_and_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, steps = count(step=8), []
+    every = toys.SCHEDULE.epochs * toys.STEPS
     monkeypatch.setattr(trainer.time, "monotonic", lambda: next(clock))
     model = toys.tiny()
     objective = Constant(model, one=lambda done: 1.0, two=lambda done: 2.0)
-    epochs = toys.trained(model, tmp_path / "c.npz", objective, advance=steps.append)
-    assert sum(steps) == toys.SCHEDULE.epochs * toys.STEPS
+    epochs = toys.trained(model, tmp_path / "c.npz", objective, advance=lambda *so: steps.append(so))
+    assert steps == [(number, every) for number in range(1, every + 1)]
     assert [epoch.seconds for epoch in epochs] == [8, 8, 8]
     assert [epoch.left for epoch in epochs] == [16, 8, 0]
     assert [epoch.loss for epoch in epochs] == pytest.approx([3, 3, 3])

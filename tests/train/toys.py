@@ -106,7 +106,7 @@ def trained(
     examples: TrainingSet | None = None,
     schedule: Schedule = SCHEDULE,
     report: Callable[[Epoch], None] = lambda epoch: None,
-    advance: Callable[[int], None] = lambda steps: None,
+    advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> list[Epoch]:
     """Train a model, on hard labels where no objective is given, and return its epochs, those before `Killed` alone."""
     epochs: list[Epoch] = []

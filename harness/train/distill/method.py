@@ -23,7 +23,9 @@ class Answers:
 
 
 class Method(keras.distillation.DistillationLoss):  # type: ignore[misc]
-    """One term of the loss.
+    """One term of the loss: what `compute_loss(teacher_outputs, student_outputs, temperature=T)` returns, a scalar.
+
+    Both outputs are `Answers`; T is a scalar above 0. The base class declares that function for methods to define.
 
     A response method needs the teachers' logits alone, which are computed once and kept. A feature method names layers
     in `student_layers` and `teacher_layers`; its (only) teacher then runs beside the student in each step.
@@ -54,13 +56,3 @@ class Method(keras.distillation.DistillationLoss):  # type: ignore[misc]
         Raises:
             UserError: the shapes do not go together.
         """
-
-    def compute_loss(self, teacher_outputs: Answers, student_outputs: Answers, **kwargs: Any) -> Any:
-        """Return the term, a scalar.
-
-        Args:
-            teacher_outputs: what the teachers say.
-            student_outputs: what the student says.
-            kwargs: `temperature`, a scalar above 0.
-        """
-        raise NotImplementedError

@@ -14,6 +14,7 @@ from harness.tasks import Card, write_card
 from harness.tasks.frontend import FrontEnd
 from harness.train import measure, models, recipe, trainer
 from harness.train.compress.convert import convert
+from harness.train.distill.method import Method
 from harness.train.distill.methods import choose
 from harness.train.distill.objective import Distilled
 from harness.train.distill.teacher import Teacher, find_teacher, load_teacher, logits_of_views
@@ -50,7 +51,7 @@ def distill(
     changes: Sequence[str] = (),
     seed: int | None = None,
     say: Say = print,
-    advance: Callable[[int], None] = lambda steps: None,
+    advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> Result:
     """Train a student (or a teacher), export it, measure it on the official test set, and write its card.
 
@@ -62,7 +63,7 @@ def distill(
         changes: "section.name=value" each; they win over the file.
         seed: wins over the file's.
         say: takes one line an epoch, and one for the result.
-        advance: takes the number of training steps done since its last call.
+        advance: takes the number of training steps done and that of the whole run, after each.
 
     Returns:
         The model and its card.
@@ -90,13 +91,7 @@ def distill(
     sizes = dict(plan.student)
     architecture = str(sizes.pop("architecture"))
     model = models.build(architecture, examples.calibration.shape[1:], len(examples.classes), **sizes)
-    hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
-    objective: Objective = hard
-    if methods:
-        said = _said(teachers, examples, plan, say)
-        guided = any(method.teacher_layers for method in methods.values())
-        guide = (teachers[0].model, examples.through(teachers[0].frontend)) if guided else None
-        objective = Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, guide)
+    objective = _objective(model, methods, teachers, examples, plan, say)
     logs = Logs(out)
 
     def report(epoch: trainer.Epoch) -> None:
@@ -112,6 +107,24 @@ def distill(
     card = result.card
     say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
     return result
+
+
+def _objective(
+    model: keras.Model,
+    methods: dict[str, Method],
+    teachers: list[Teacher],
+    examples: TrainingSet,
+    plan: Recipe,
+    say: Say,
+) -> Objective:
+    """Return what the model is to minimise: hard labels, and what the methods add."""
+    hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
+    if not methods:
+        return hard
+    guided = any(method.teacher_layers for method in methods.values())
+    guide = (teachers[0].model, examples.through(teachers[0].frontend)) if guided else None
+    said = _said(teachers, examples, plan, say)
+    return Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, guide)
 
 
 def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say) -> Callable[[int], Floats]:

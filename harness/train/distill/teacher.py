@@ -103,12 +103,25 @@ def logits_of_views(
         number = view_number(epoch)
         path = folder / f"view{number}.npy"
         if not path.exists():
-            said = trainer.logits(teacher.model, view(epoch).inputs)
+            inputs = view(epoch).inputs
+            _check_shape(teacher, inputs.shape[1:])
+            said = trainer.logits(teacher.model, inputs)
             say(f"teacher {teacher.name}: view {number} computed once, kept in {folder}")
             _keep(said, path)
         return np.asarray(np.load(path), np.float32)
 
     return logits
+
+
+def _check_shape(teacher: Teacher, shown: tuple[int, ...]) -> None:
+    """Refuse a teacher of items of another size.
+
+    Raises:
+        UserError: it takes another shape than the views have.
+    """
+    takes = tuple(teacher.model.inputs[0].shape[1:])
+    if takes != tuple(shown):
+        raise UserError(f"expected a teacher that takes inputs of {tuple(shown)}, {teacher.name} takes {takes}")
 
 
 def _keep(said: Floats, path: Path) -> None:

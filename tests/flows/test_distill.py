@@ -1,0 +1,45 @@
+"""`harness distill` says early what is wrong, and what is kept when it is stopped. Training itself: tests/train."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.errors import Interrupted
+from harness.flows import distill as flow
+from harness.report.progress import Speaker
+from tests.command import ROOT
+
+QUICK = ROOT / "recipes" / "kws_quick.toml"
+
+
+def test_a_wrong_recipe_is_refused_before_tensorflow_is_imported() -> None:
+    program = (
+        "import sys; from harness.cli import run; "
+        f"status = run(['distill', {str(QUICK)!r}, '--set', 'distill.temperature=0']); "
+        "print(status, 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False\n"
+    assert "expected above 0 for distill.temperature" in done.stderr
+
+
+def test_who_stops_it_is_told_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = pytest.importorskip("harness.train.distill")
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "distill", stopped)
+    with pytest.raises(Interrupted, match="finished epochs are kept; the same command goes on"):
+        flow.distill(QUICK, tmp_path, [], None, Speaker(Console(file=io.StringIO())))
+
+
+def test_without_keras_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "harness.train.distill", None)
+    with pytest.raises(flow.EnvironmentFailure, match=r"pip install 'tinyml-harness\[train\]'"):
+        flow.distill(QUICK, tmp_path, [], None, Speaker(Console(file=io.StringIO())))
