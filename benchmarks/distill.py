@@ -55,7 +55,7 @@ def measure(recipe_file: Path, teacher: str, examples: int, epochs: int, rounds:
     changes = [f"schedule.examples={examples}", "distill.method=soft", f"distill.teachers=['{teacher}']"]
     plan = recipe.read(recipe_file, changes)
     plan = replace(plan, schedule=replace(plan.schedule, epochs=max(2, epochs)))
-    data, frontend = MATERIALS[plan.task].prepare(plan)
+    data, frontend = MATERIALS[plan.task].prepare(plan, None)
     taught = load_teacher(teacher, data.classes)
     if (taught.frontend.kind, taught.frontend.hop_ms) == (frontend.kind, frontend.hop_ms):
         data = replace(data, view=data.through(taught.frontend))  # every way gets the very same inputs

@@ -22,13 +22,14 @@ class Material:
     """How the training set of a task comes about.
 
     Attributes:
-        prepare: returns the training set of a recipe, and the front end that its student needs.
+        prepare: returns the training set of a recipe, and the front end that its student needs; takes that of a
+            trained model which is to go on, None where the student begins anew.
         augmentation: the recipe's section of that name.
         data: name of the data set that a recipe learns from where it names no folder.
         licence: of weights learned from that data set.
     """
 
-    prepare: Callable[[Recipe], tuple[TrainingSet, FrontEnd]]
+    prepare: Callable[[Recipe, FrontEnd | None], tuple[TrainingSet, FrontEnd]]
     augmentation: type[Augmentation]
     data: str
     licence: str

@@ -4,6 +4,7 @@ name = "kws_dscnn_s"        # file stem of what comes out
 task = "kws"                # or vision: harness/train/materials.py
 seed = 0
 data = "speech_commands"    # the task's own, or a folder of yours with one folder of recordings or pictures a class
+start = "kws_resnet"        # a teacher of the zoo or a .keras file of the same architecture whose weights to go on from
 [student]                   # architecture and its sizes: harness/train/models/
 [frontend]                  # where it differs from the task's own: `prepare` in harness/train/speech.py, vision.py
 [schedule]                  # `Schedule` below
@@ -105,6 +106,7 @@ class Recipe:
     name: str
     task: str
     data: str = ""
+    start: str = ""
     seed: int = 0
     student: dict[str, Any] = field(default_factory=lambda: {"architecture": "dscnn"})
     frontend: dict[str, Any] = field(default_factory=dict)

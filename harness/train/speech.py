@@ -30,19 +30,22 @@ _CHANGES = ("kind", "hop_ms", "coefficients", "dct_norm")
 """What a front end may have else than the pictures."""
 
 
-def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
+def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet, FrontEnd]:
     """Return the training set of a recipe, and the front end its student needs.
 
     The front end is the pictures' own with the changes of the recipe; its mean and std are those of the columns over
-    the training set as it is.
+    the training set as it is, or those of `start`: of a trained model that is to go on.
 
     Raises:
-        UserError: data is missing, or the recipe asks for a front end that the pictures cannot give.
+        UserError: data is missing, the recipe asks for a front end that the pictures cannot give, or for another than
+            `start`.
     """
     changed, how = _frontend(recipe.frontend), recipe.augmentation
     assert isinstance(how, SpeechAugmentation)
+    if start is not None:
+        _same(changed, _shown(start))
     speech = _material(recipe.data, recipe.schedule.examples, how)
-    frontend = _standardised(changed, speech.training)
+    frontend = start or _standardised(changed, speech.training)
 
     def through(other: FrontEnd) -> Callable[[int], View]:
         return _views(speech, how, _shown(other))
@@ -134,6 +137,20 @@ def _shown(frontend: FrontEnd) -> FrontEnd:
             f"and std alone, got {frontend}; name another in distill.teachers"
         )
     return frontend
+
+
+def _same(asked: FrontEnd, start: FrontEnd) -> None:
+    """Refuse a recipe whose front end is not that of the model to start from.
+
+    Raises:
+        UserError: they differ in more than mean and std.
+    """
+    for name in _CHANGES:
+        if getattr(asked, name) != getattr(start, name):
+            raise UserError(
+                f"expected {getattr(start, name)!r} for frontend.{name}, as the model to start from has it, "
+                f"got {getattr(asked, name)!r}"
+            )
 
 
 def _standardised(frontend: FrontEnd, shown: Pictures) -> FrontEnd:

@@ -29,11 +29,12 @@ LICENCE = "Apache-2.0; trained on CIFAR-10 (Krizhevsky, 2009)"
 _CHUNK = 512
 
 
-def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
+def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet, FrontEnd]:
     """Return the training set of a recipe, and the front end its student needs.
 
-    The front end standardises each colour by its mean and std over the training set as it is. A recipe's section
-    [frontend] may have `shape`, the height, width and colours that a folder's pictures are brought to.
+    The front end standardises each colour by its mean and std over the training set as it is, or by those of `start`:
+    of a trained model that is to go on. A recipe's section [frontend] may have `shape`, the height, width and colours
+    that a folder's pictures are brought to.
 
     Raises:
         UserError: data is missing, or the recipe asks for another front end.
@@ -42,7 +43,7 @@ def prepare(recipe: Recipe) -> tuple[TrainingSet, FrontEnd]:
     assert isinstance(how, VisionAugmentation)
     shape = _shape(recipe.frontend, fixed=recipe.data == DATA)
     seen = _material(recipe.data, recipe.schedule.examples, shape)
-    frontend = _standardised(seen.training)
+    frontend = _standardised(seen.training) if start is None else _shown(start, shape[2])
 
     def through(other: FrontEnd) -> Callable[[int], View]:
         return _views(seen, how, _shown(other, shape[2]))

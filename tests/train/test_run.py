@@ -99,6 +99,15 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     assert read_card(teacher.model) == teacher.card
     assert teacher.card.labels == tuple(sorted(WORDS))
 
+    further = learn(words, tmp_path / "further", "name=wise", "export.kind=float", "schedule.epochs=1",
+                    f"start={teacher.model}")  # fmt: skip
+    assert further.card.frontend == teacher.card.frontend
+    assert further.card.accuracy >= 90  # one epoch from nothing: below 60
+    with pytest.raises(UserError, match="expected for start a model of the recipe's architecture and sizes, wise has"):
+        learn(words, tmp_path / "other", f"start={teacher.model}", "student.stem=6")
+    with pytest.raises(UserError, match=r"expected 20\.0 for frontend.hop_ms, as the model to start from has it"):
+        learn(words, tmp_path / "other", f"start={teacher.model}", "frontend.hop_ms=10")
+
     layers = ("distill.hint_student=stage1", "distill.hint_teacher=stage1")
     changes = ("distill.method=soft+hint", "distill.alpha=[1, 0.5]", f"distill.teachers={teacher.model}", *layers)
     lines: list[str] = []
@@ -136,13 +145,13 @@ def test_a_kill_leaves_no_half_recipe(tmp_path: Path, monkeypatch: pytest.Monkey
         path.write_bytes(text.encode()[:40])
         raise Killed
 
-    run._claim(tmp_path, plan())
+    run._claim(tmp_path, plan(), {})
     (tmp_path / run.CHECKPOINT).touch()
     with monkeypatch.context() as broken:
         broken.setattr(Path, "write_text", half)
         with pytest.raises(Killed):
-            run._claim(tmp_path, plan())
-    run._claim(tmp_path, plan())
+            run._claim(tmp_path, plan(), {})
+    run._claim(tmp_path, plan(), {})
 
 
 def plan(**changes: int) -> Recipe:
@@ -151,18 +160,20 @@ def plan(**changes: int) -> Recipe:
 
 def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    run._claim(out, plan())
-    run._claim(out, plan(seed=1))  # nothing is finished: the first may have been a mistake
+    run._claim(out, plan(), {})
+    run._claim(out, plan(seed=1), {})  # nothing is finished: the first may have been a mistake
     (out / run.CHECKPOINT).touch()
-    run._claim(out, plan(seed=1))
-    run._claim(tmp_path / "other", plan())
-    with pytest.raises(UserError, match=f"expected {out} to be empty or of the same recipe, it holds another"):
-        run._claim(out, plan())
+    run._claim(out, plan(seed=1), {})
+    run._claim(tmp_path / "other", plan(), {})
+    with pytest.raises(UserError, match=f"expected {out} to be empty or of the same recipe and teachers, it holds"):
+        run._claim(out, plan(), {})
+    with pytest.raises(UserError, match="holds another run"):  # the teacher of that name is another one now
+        run._claim(out, plan(seed=1), {"kws_resnet": "5a409fd4"})
     with pytest.raises(UserError, match="name another folder with --out"):
-        run._claim(out / run.CHECKPOINT / "below", plan())
+        run._claim(out / run.CHECKPOINT / "below", plan(), {})
     (out / "recipe.json").unlink()
-    with pytest.raises(UserError, match="holds another"):  # a checkpoint of nobody knows what
-        run._claim(out, plan(seed=1))
+    with pytest.raises(UserError, match="holds another run"):  # a checkpoint of nobody knows what
+        run._claim(out, plan(seed=1), {})
 
 
 @pytest.mark.parametrize(
@@ -172,6 +183,7 @@ def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
         (["data=nowhere"], "for data of .*, got 'nowhere'"),
         (["distill.method=soft", "distill.teachers=nobody"], "expected a teacher of the zoo .*, got 'nobody'"),
         (["distill.teachers=nobody"], "at least one teacher"),
+        (["start=nobody"], "expected a teacher of the zoo .*, got 'nobody'"),
     ],
 )
 def test_a_mistake_ends_before_the_data_is_read(
@@ -206,7 +218,7 @@ def test_the_quick_recipe_from_the_command_line_to_the_board(data: Path, recipes
     assert (card.teacher, card.dataset, card.samples) == ("kws_resnet_small", "speech_commands", 400)
     assert card.accuracy > 40  # by chance: 8.3
     for changes in ([], ["seed=1"]):
-        with pytest.raises(UserError, match="holds another recipe's run"):
+        with pytest.raises(UserError, match="holds another run"):
             distill(recipes / ("kws_quick.toml" if changes else "kws_dscnn_s.toml"), out, changes=changes)
 
     measured = harness(

@@ -79,11 +79,10 @@ def distill(
     """
     plan = recipe.read(recipe_file, changes, seed)
     methods = choose(plan.distill)
-    for name in plan.distill.teachers:
-        find_teacher(name)  # before the data is read, which takes a minute
-    models.find(str(plan.student["architecture"]))
-    out = _claim(out or Path("trained") / plan.name, plan)
-    examples, frontend = MATERIALS[plan.task].prepare(plan)
+    trained = {name: find_teacher(name)[1] for name in (*plan.distill.teachers, plan.start) if name}
+    models.find(str(plan.student["architecture"]))  # all before the data is read, which takes a minute
+    out = _claim(out or Path("trained") / plan.name, plan, {name: card.sha256 for name, card in trained.items()})
+    examples, frontend = MATERIALS[plan.task].prepare(plan, trained[plan.start].frontend if plan.start else None)
     for note in examples.notes:
         say(note)
     teachers = [load_teacher(name, examples.classes) for name in plan.distill.teachers]
@@ -91,6 +90,8 @@ def distill(
     sizes = dict(plan.student)
     architecture = str(sizes.pop("architecture"))
     model = models.build(architecture, examples.calibration.shape[1:], len(examples.classes), **sizes)
+    if plan.start:
+        _go_on_from(load_teacher(plan.start, examples.classes), model)
     objective = _objective(model, methods, teachers, examples, plan, say)
     logs = Logs(out)
 
@@ -107,6 +108,18 @@ def distill(
     card = result.card
     say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
     return result
+
+
+def _go_on_from(trained: Teacher, model: keras.Model) -> None:
+    """Give a model the weights of another of the same architecture.
+
+    Raises:
+        UserError: its weights have other shapes.
+    """
+    theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (trained.model, model))
+    if theirs != ours:
+        raise UserError(f"expected for start a model of the recipe's architecture and sizes, {trained.name} has others")
+    model.set_weights(trained.model.get_weights())
 
 
 def _objective(
@@ -133,17 +146,17 @@ def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say
     return lambda epoch: np.stack([logits(epoch) for logits in each], axis=1)
 
 
-def _claim(out: Path, plan: Recipe) -> Path:
-    """Make `out` the folder of this run: of this recipe with these changes.
+def _claim(out: Path, plan: Recipe, trained: dict[str, str]) -> Path:
+    """Make `out` the folder of this run: of this recipe with these changes, and these trained models (name, sha256).
 
     Where nothing is finished yet, such as after a mistake in a recipe, another recipe may have the folder.
     """
-    text, kept = json.dumps(dataclasses.asdict(plan), indent=1) + "\n", out / "recipe.json"
+    text, kept = json.dumps(dataclasses.asdict(plan) | {"sha256": trained}, indent=1) + "\n", out / "recipe.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
         mine = kept.exists() and json.loads(kept.read_text(encoding="utf-8")) == json.loads(text)
         if (out / CHECKPOINT).exists() and not mine:
-            raise UserError(f"expected {out} to be empty or of the same recipe, it holds another recipe's run")
+            raise UserError(f"expected {out} to be empty or of the same recipe and teachers, it holds another run")
         unfinished = kept.with_suffix(".unfinished")
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(kept)
