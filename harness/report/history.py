@@ -42,7 +42,7 @@ def table(entries: Sequence[Entry]) -> RenderableType:
             words.count(row.flash_total_bytes),
             words.count(row.ram_total_bytes),
             words.accuracy(row),
-            Text(words.plain(_change(entry))),
+            Text(_change(entry)),
         )
     rows = [entry.row for entry in entries]
     lines = [Text(words.plain(_title(rows)), style="bold")]
@@ -82,7 +82,7 @@ def _title(rows: Sequence[Row]) -> str:
 
 def _change(entry: Entry) -> str:
     if entry.row.status != "ok":
-        return f"{entry.row.status}: {words.short(entry.row.error or 'no reason given', 80)}"
+        return words.plain(f"{entry.row.status}: {words.short(entry.row.error or 'no reason given', 80)}")
     if entry.first:
         return "first"
     return "\n".join(map(_step, entry.steps)) or "same"
@@ -90,14 +90,17 @@ def _change(entry: Entry) -> str:
 
 def _step(step: Step) -> str:
     change = step.change
+    name = _SHORT.get(change.column, change.column)
+    if change.old is None:
+        return f"{name} is now known"
     if change.amount is None:
-        amount = "became unknown" if change.lost else "is now known"
+        amount = "became unknown,"
     elif change.column == "accuracy":
         amount = f"{change.amount:+.2f} points"
     else:
         amount = f"{change.amount:+,}" if change.old == 0 else f"{change.percent:+.2f} %"
     note = "other data" if change.column == "accuracy" and step.judgement == "changed" else step.judgement
-    return f"{_SHORT.get(change.column, change.column)} {amount} {note}"
+    return f"{name} {amount} {note}"
 
 
 def _figure(entries: Sequence[Entry]) -> Any:

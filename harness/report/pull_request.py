@@ -118,7 +118,7 @@ def _line(compared: Comparison, change: Change, broken: dict[Change, str]) -> st
         escape(change.column) + (" (estimate)" if estimate else ""),
         escape(terminal.value(change.old)),
         escape(terminal.value(change.new)),
-        escape(terminal.amount(change)),
+        escape("is now known" if change.old is None else terminal.amount(change)),
         judgement + rule,
     )
     return _cells(cells)
