@@ -151,18 +151,24 @@ def compare(old: Document, new: Document) -> Comparison:
         for key in matched
         for column in columns()
     )
+    ours, theirs = _by_row(old.layers), _by_row(new.layers)
     return Comparison(
         changes,
         matched,
         missing=tuple(key for key in before if key not in after),
         added=tuple(key for key in after if key not in before),
         pairs={key: (before[key], after[key]) for key in matched},
-        layers={key: match_layers(_of(before[key], old.layers), _of(after[key], new.layers)) for key in matched},
+        layers={
+            key: match_layers(ours.get(before[key].row_id, ()), theirs.get(after[key].row_id, ())) for key in matched
+        },
     )
 
 
-def _of(row: Row, layers: Iterable[Layer]) -> list[Layer]:
-    return [layer for layer in layers if layer.row_id == row.row_id]
+def _by_row(layers: Iterable[Layer]) -> dict[str, list[Layer]]:
+    found: dict[str, list[Layer]] = {}
+    for layer in layers:
+        found.setdefault(layer.row_id, []).append(layer)
+    return found
 
 
 def _by_key(rows: Iterable[Row], name: str) -> dict[tuple[str, ...], Row]:
