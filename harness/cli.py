@@ -7,6 +7,7 @@ failed, 130 interrupted.
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -17,6 +18,7 @@ import typer
 
 from harness import __version__
 from harness.errors import EnvironmentFailure, HarnessError, Interrupted, RuleBroken
+from harness.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -71,7 +73,7 @@ def run(arguments: list[str]) -> int:
     except HarnessError as error:
         return _fail(str(error), error.exit_status, error)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message().rstrip('.')} (see harness --help)", 2, error)
+        return _fail(f"{_with_nearest(error.format_message().rstrip('.'))} (see harness --help)", 2, error)
     except OSError as error:
         return _fail(_explain(error), 3, error)
     except Exception as error:
@@ -97,9 +99,11 @@ def harness(
 
 @app.command()
 def bench(
-    board: Annotated[list[str], typer.Option(metavar="NAME", help="A board of `harness boards`; may be repeated.")],
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL|ZOO]...", help="Default: every zoo student that fits.")
+    ] = None,
+    board: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A board of `harness boards`; may be repeated.")
     ] = None,
     on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
     flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
@@ -107,14 +111,18 @@ def bench(
         str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
     ] = None,
     data: DataOption = None,
-    samples: Annotated[int, typer.Option(min=1, metavar="N", help="The first N of a fixed shuffle.")] = 100,
-    optimise: OptimiseOption = "balanced",
+    samples: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The first N of a fixed shuffle; default: 100.")
+    ] = None,
+    optimise: Annotated[Objective | None, typer.Option(help="What the compiler favours; default: balanced.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; default: results/runs/<run>.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure models on boards: latency, memory, accuracy, and whether every output byte is right.
+
+    What the command line leaves out is taken from the section tool.harness of pyproject.toml.
 
     Examples:
       harness bench --board nano33
@@ -123,9 +131,13 @@ def bench(
     """
     from harness.flows.bench import Request
     from harness.flows.bench import bench as run_bench
+    from harness.flows.settings import for_bench
     from harness.report import terminal
 
-    request = Request(tuple(models or ()), tuple(board), on, flash, task, data, samples, optimise, out)
+    given = for_bench(models or (), board or (), data, samples, optimise)
+    request = Request(
+        given.models, given.boards, on, flash, task, given.data, given.samples, given.optimise, out, given.runs
+    )
     run = run_bench(request, _speaker())
     if as_json:
         _print(run.document.to_json(), end="")
@@ -248,31 +260,67 @@ def doctor() -> None:
 
 @app.command()
 def compare(
-    old: Annotated[Path, typer.Argument(help="A run folder or its rows.json.")],
-    new: Annotated[Path, typer.Argument(help="Another.")],
+    old: Annotated[
+        Path | None, typer.Argument(help="A run folder or its rows.json; default: the baseline of pyproject.toml.")
+    ] = None,
+    new: Annotated[Path | None, typer.Argument(help="Another; default: the newest in results/runs.")] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE", help="'instructions>+0.5%' or 'accuracy<-0.5'; may be repeated."),
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a comment for a pull request.")] = False,
 ) -> None:
     """Show what changed between two runs; exit with 1 when a rule breaks.
 
-    A rule holds the change of a column against a limit: with % relative to OLD, else NEW - OLD.
+    A rule holds the change of a column against a limit: with % relative to OLD, else NEW - OLD. Runs and rules that the
+    command line leaves out are taken from the section tool.harness of pyproject.toml: its baseline, its fail-on, and
+    the newest run in results/runs.
 
     Example: harness compare results/baselines/nano33 results/runs/mine --fail-on 'instructions>+0.5%'
     """
-    from harness.flows.compare import compare_runs, verdict_line
-    from harness.report import markdown as as_markdown
-    from harness.report import terminal
+    from harness.flows.compare import choose_runs, compare_runs, verdict_line
+    from harness.report import pull_request, terminal
 
-    comparison, verdicts = compare_runs(old, new, fail_on or [])
+    comparison, verdicts = compare_runs(*choose_runs(old, new, fail_on, _speaker()))
     if markdown:
-        _print(as_markdown.comparison(comparison, verdicts), end="")
+        _print(pull_request.comment(comparison, verdicts), end="")
     else:
         _show(terminal.differences(comparison, verdicts))
     if verdicts:
-        raise RuleBroken(verdict_line(verdicts))
+        raise RuleBroken(verdict_line(comparison, verdicts))
+
+
+@app.command()
+def history(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of a model in the runs, or its file.")],
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of the runs.")],
+    where: Annotated[
+        str | None, typer.Option(metavar="NAME", help="qemu, hardware or renode; default: all there are.")
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folders; default: results/runs.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Draw the history as .png or .svg.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one model on one board through all runs: what changed from commit to commit.
+
+    Example: harness history kws_dscnn_s --board nano33 -o history.svg
+    """
+    from harness.flows.history import document, read_history
+    from harness.report import history as report
+    from harness.report.plot import check_plot
+
+    if out is not None:
+        check_plot(out, "-o")
+    entries = read_history(model, board, where, runs, _speaker())
+    if out is not None:
+        report.draw(entries, out)
+        _speaker().say(f"drawn to {out}")
+    if as_json:
+        _print(json.dumps(document(entries), indent=1, allow_nan=False))
+    else:
+        _show(report.table(entries))
 
 
 @app.command()
@@ -407,6 +455,13 @@ def _console(file: Any) -> "Console":
     from harness.report.terminal import WIDTH
 
     return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+
+
+def _with_nearest(message: str) -> str:
+    """Put the nearest name behind a message that lists the names of a choice."""
+    message = message.replace("Value error, ", "")
+    choice = re.search(r"('[^']*') is not one of (.*)", message)
+    return message + did_you_mean(choice[1].strip("'"), re.findall(r"'([^']*)'", choice[2])) if choice else message
 
 
 def _explain(error: OSError) -> str:

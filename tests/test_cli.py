@@ -95,7 +95,8 @@ def test_compare_shows_the_difference(runs: tuple[Path, Path]) -> None:
 def test_compare_prints_markdown(runs: tuple[Path, Path]) -> None:
     result = harness("compare", *runs, "--markdown", "--fail-on", "instructions>+2%")
     assert result.returncode == 0
-    assert result.stdout.startswith("| model")
+    assert result.stdout.startswith("**Worse**: instructions +1.09 %")
+    assert "estimate" in result.stdout
 
 
 def test_a_broken_rule_is_status_1(runs: tuple[Path, Path]) -> None:

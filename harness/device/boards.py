@@ -1,6 +1,5 @@
 """The boards: one JSON file each, PlatformIO's manifest with a "harness" section."""
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from harness import resources
 from harness.device.cores import CORES, Core
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,7 @@ def find_board(name: str) -> Board:
     boards = load_boards()
     if name in boards:
         return boards[name]
-    near = difflib.get_close_matches(name, boards, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UserError(f"unknown board {name!r}: expected one of {', '.join(boards)}{hint}")
+    raise UserError(f"unknown board {name!r}: expected one of {', '.join(boards)}{did_you_mean(name, boards)}")
 
 
 def attached_ports(board: Board, ports: Iterable[Any] | None = None) -> list[str]:

@@ -26,10 +26,9 @@ from harness.oracle import Oracle, cached_run, engine_of
 from harness.report import csv, markdown
 from harness.report.progress import Speaker
 from harness.rows.measurement import Document, Layer, Row, row_id
-from harness.rows.store import check_free, write_run
+from harness.rows.store import RUNS, append_run, check_free, write_run
 
 ENGINE = "harness"
-RUNS = Path("results/runs")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Request:
     samples: int
     optimise: Objective
     out: Path | None
+    runs: Path = RUNS
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def bench(request: Request, speaker: Speaker) -> Run:
         EnvironmentFailure: no compiler, emulator or board, found before the first build.
         OSError: the run cannot be written.
     """
-    folder = request.out or RUNS / datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
+    folder = request.out or request.runs / datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
     check_free(folder)
     found: list[Findings] = []
     rows: list[Row] = []
@@ -127,7 +127,11 @@ def bench(request: Request, speaker: Speaker) -> Run:
                 break
     document = Document(tuple(rows), tuple(layer for findings in found for layer in findings.layers))
     texts = {"table.csv": csv.table(document), "report.md": markdown.report(document)}
-    write_run(folder, document, texts, {name: path for findings in found for name, path in findings.elves.items()})
+    elves = {name: path for findings in found for name, path in findings.elves.items()}
+    if request.out:
+        write_run(folder, document, texts, elves)
+    else:
+        folder = append_run(request.runs, folder.name, document, texts, elves)
     return Run(document, folder, tuple(failures), interrupted)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from harness.compiler import Objective
 from harness.errors import UserError
 from harness.flows.models import find_model
+from harness.nearest import did_you_mean
 
 CORES = ("m0plus", "m3", "m4f", "m7", "m33", "m55")
 
@@ -28,7 +29,8 @@ def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise:
     from harness.compiler import compile_model
 
     if core is not None and core not in CORES:
-        raise UserError(f"unknown core {core!r}: expected one of {', '.join(CORES)}, or none for portable C")
+        known = f"expected one of {', '.join(CORES)}, or none for portable C"
+        raise UserError(f"unknown core {core!r}: {known}{did_you_mean(core, CORES)}")
     model = find_model(name)
     if out.exists() and not out.is_dir():
         raise UserError(f"expected a folder after -o, got the file {out}: name another")

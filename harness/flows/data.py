@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.flows.download import check, download
 from harness.flows.extract import extract
+from harness.nearest import did_you_mean
 from harness.report.progress import Speaker
 from harness.tasks import data
 from harness.tasks.originals import ORIGINALS, Original
@@ -28,7 +29,8 @@ def get_data(name: str, out: Path | None, speaker: Speaker) -> Path:
         OSError: the disk is full.
     """
     if name not in ORIGINALS:
-        raise UserError(f"unknown data set {name!r}: expected {' or '.join(ORIGINALS)}")
+        hint = did_you_mean(name, ORIGINALS)
+        raise UserError(f"unknown data set {name!r}: expected {' or '.join(ORIGINALS)}{hint}")
     root = _root(out)
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)

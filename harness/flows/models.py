@@ -1,6 +1,5 @@
 """Find the model that a user names: a file, or a student of the zoo."""
 
-import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from harness import resources
 from harness.errors import UserError
+from harness.nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def find_model(name: str) -> Model:
     try:
         return Model(path, path.read_bytes())
     except (OSError, ValueError) as error:
-        near = difflib.get_close_matches(name, zoo_names(), n=1, cutoff=0.5)
-        known = f"did you mean {near[0]!r}?" if near else f"the zoo has {', '.join(zoo_names()) or 'none'}"
+        near = nearest(name, zoo_names())
+        known = f"did you mean {near!r}?" if near else f"the zoo has {', '.join(zoo_names()) or 'none'}"
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"expected a .tflite file or a student of the zoo, got {name!r}: {reason}; {known}") from error
 

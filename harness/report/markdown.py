@@ -1,4 +1,4 @@
-"""Markdown: the `report.md` of a run and the comparison for a pull request.
+"""Markdown: the `report.md` of a run.
 
 Names come from other people's files, so everything is escaped: no name can become markup, a link or a table cell.
 """
@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.report import terminal, words
-from harness.rows.compare import Comparison, Verdict
 from harness.rows.measurement import Document, Layer, Row
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
@@ -27,28 +26,6 @@ def report(document: Document) -> str:
     parts += [_layers(row, document.layers) for row in document.rows]
     parts += ["## Provenance", *(_provenance(row) for row in document.rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def comparison(compared: Comparison, verdicts: tuple[Verdict, ...]) -> str:
-    """Return a comparison as it goes into a pull request."""
-    broken = {verdict.change: verdict.rule.text for verdict in verdicts if verdict.change is not None}
-    shown = compared.differences()
-    cells = [
-        (
-            change.key[0],
-            terminal.where(change.key),
-            change.column,
-            terminal.value(change.old),
-            terminal.value(change.new),
-            terminal.amount(change),
-            broken.get(change, ""),
-        )
-        for change in shown
-    ]
-    heads = ("model", "board", "column", "old", "new", "change", "broken rule")
-    lines = [f"- {escape(line)}" for line in terminal.rows_in_one_document(compared, verdicts)]
-    table = _cells(heads, cells) if cells else f"No differences in {len(compared.matched)} rows."
-    return "\n\n".join([table, *(["\n".join(lines)] if lines else [])]) + "\n"
 
 
 _Column = tuple[str, Callable[[Row], str]]

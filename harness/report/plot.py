@@ -1,6 +1,7 @@
 """A confusion matrix as a figure. matplotlib is imported when a figure is drawn: it takes a second to load."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,16 @@ _WRITTEN = 40
 """Most classes whose counts are written into the cells."""
 
 
-def check_plot(path: Path) -> None:
-    """Refuse a file that no figure can be written to, before the work for it is done.
+def check_plot(path: Path, option: str = "--plot") -> None:
+    """Refuse a file that no figure can be written to, before the work for it is done; `option` is what named it.
 
     Raises:
         UserError: it ends in neither .png nor .svg, or its folder does not exist.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"expected --plot FILE{' or FILE'.join(SUFFIXES)}, got {str(path)!r}")
+        raise UserError(f"expected {option} FILE{' or FILE'.join(SUFFIXES)}, got {str(path)!r}")
     if not path.parent.is_dir():
-        raise UserError(f"expected --plot with a file in a folder that exists, got {path}: make {path.parent} first")
+        raise UserError(f"expected {option} with a file in a folder that exists, got {path}: make {path.parent} first")
 
 
 def plot_confusion(confusion: Confusion, title: str, path: Path) -> None:
@@ -37,6 +38,16 @@ def plot_confusion(confusion: Confusion, title: str, path: Path) -> None:
     Args:
         confusion: the counts.
         title: above the figure.
+        path: as `check_plot` allows; a file that is there is replaced.
+    """
+    save(lambda: _figure(confusion, title), path)
+
+
+def save(figure: Callable[[], Any], path: Path) -> None:
+    """Draw what `figure` returns (a matplotlib Figure); the file is there whole or not at all.
+
+    Args:
+        figure: makes the figure, with the project's settings.
         path: as `check_plot` allows; a file that is there is replaced.
     """
     import matplotlib
@@ -48,7 +59,7 @@ def plot_confusion(confusion: Confusion, title: str, path: Path) -> None:
     try:
         with matplotlib.rc_context(settings):
             metadata = {"Date": None} if kind == "svg" else None
-            _figure(confusion, title).savefig(partial, format=kind, dpi=160, metadata=metadata)
+            figure().savefig(partial, format=kind, dpi=160, metadata=metadata)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -13,6 +13,12 @@ ESTIMATE_NOTE = (
     "~ estimated, not measured on a board: an emulator counts instructions exactly, but cycles and time come from a "
     "model of the core; the band in brackets is how far published hardware figures lie from it."
 )
+EMULATED_NOTE = (
+    "Emulated: every figure is an estimate of what a board would give. Instructions are counted exactly; cycles and "
+    "latency come from a model of the core."
+)
+_OF_CYCLES = ("cycles",)
+_OF_TIME = ("latency_ms", "latency_low_ms", "latency_high_ms", "energy_uj")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -70,3 +76,15 @@ def energy(row: Row) -> str:
 def is_estimate(row: Row) -> bool:
     """Tell whether the row shows a figure that needs `ESTIMATE_NOTE`."""
     return "estimated" in (row.cycles_source, row.latency_source)
+
+
+def is_emulated(row: Row) -> bool:
+    """Tell whether no board made the row, but an emulator of one."""
+    return row.where in ("qemu", "renode")
+
+
+def is_estimated(row: Row, column: str) -> bool:
+    """Tell whether the row's value in a column is an estimate, not a count and not a board's word."""
+    if column in _OF_CYCLES:
+        return row.cycles_source == "estimated" or is_emulated(row)
+    return column in _OF_TIME and (row.latency_source == "estimated" or is_emulated(row))

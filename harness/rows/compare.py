@@ -1,12 +1,14 @@
 """Compare two documents row by row, and hold the change against rules such as `instructions>+0.5%`."""
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.errors import UserError
-from harness.rows.measurement import Document, Row, columns, numeric_columns
+from harness.nearest import nearest
+from harness.rows.direction import Judgement, judge
+from harness.rows.layers import LayerPair, match_layers
+from harness.rows.measurement import Document, Layer, Row, columns, numeric_columns
 
 KEY = ("model", "board", "where", "optimise", "toolchain")
 # When and how long a measurement took says nothing about the model.
@@ -78,12 +80,27 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of two documents side by side."""
+    """The rows of two documents side by side.
+
+    Attributes:
+        changes: every column of every matched row.
+        matched: the keys of the rows that both have.
+        missing: of those that only OLD has.
+        added: of those that only NEW has.
+        pairs: key -> the row in OLD, the row in NEW.
+        layers: key -> its layers in both.
+    """
 
     changes: tuple[Change, ...]
     matched: tuple[tuple[str, ...], ...]
     missing: tuple[tuple[str, ...], ...]
     added: tuple[tuple[str, ...], ...]
+    pairs: Mapping[tuple[str, ...], tuple[Row, Row]] = field(default_factory=dict)
+    layers: Mapping[tuple[str, ...], tuple[LayerPair, ...]] = field(default_factory=dict)
+
+    def judge(self, change: Change) -> Judgement:
+        """Say whether a change is for the better."""
+        return judge(*self.pairs[change.key], change.column)
 
     def differences(self) -> tuple[Change, ...]:
         """Return the changes where OLD and NEW differ, what is incidental left out."""
@@ -134,12 +151,24 @@ def compare(old: Document, new: Document) -> Comparison:
         for key in matched
         for column in columns()
     )
+    ours, theirs = _by_row(old.layers), _by_row(new.layers)
     return Comparison(
         changes,
         matched,
         missing=tuple(key for key in before if key not in after),
         added=tuple(key for key in after if key not in before),
+        pairs={key: (before[key], after[key]) for key in matched},
+        layers={
+            key: match_layers(ours.get(before[key].row_id, ()), theirs.get(after[key].row_id, ())) for key in matched
+        },
     )
+
+
+def _by_row(layers: Iterable[Layer]) -> dict[str, list[Layer]]:
+    found: dict[str, list[Layer]] = {}
+    for layer in layers:
+        found.setdefault(layer.row_id, []).append(layer)
+    return found
 
 
 def _by_key(rows: Iterable[Row], name: str) -> dict[tuple[str, ...], Row]:
@@ -161,6 +190,6 @@ def _name_some(rows: dict[tuple[str, ...], Row]) -> str:
 def _unknown_column(column: str) -> str:
     if column in columns():
         return f"expected a column that holds numbers, got {column!r}: a rule cannot speak about it"
-    near = difflib.get_close_matches(column, numeric_columns(), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(numeric_columns())}"
+    near = nearest(column, numeric_columns())
+    hint = f"did you mean {near!r}?" if near else f"known are {', '.join(numeric_columns())}"
     return f"unknown column {column!r} in a rule: {hint}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 from harness.tasks import kws, vision
 from harness.tasks.card import Card
 from harness.tasks.dataset import Dataset
@@ -119,7 +120,7 @@ def find_task(name: str | None, card: Card | None, model_input: ModelInput, outp
     wanted = name or (card.task if card else None)
     if wanted is not None:
         if wanted not in TASKS:
-            raise UserError(f"unknown task {wanted!r}: expected one of {', '.join(TASKS)}")
+            raise UserError(f"unknown task {wanted!r}: expected one of {', '.join(TASKS)}{did_you_mean(wanted, TASKS)}")
         return TASKS[wanted]
     return next((task for task in TASKS.values() if task.fits(model_input, output_elements)), None)
 
@@ -228,7 +229,8 @@ def _dataset(task: Task, name: str, card: Card | None, split: str | None, model_
             )
         return task.folder(Path(name), split or "all", model_input)
     known = sorted({*task.datasets, "random"})
-    raise UserError(f"unknown data {name!r} for task {task.name}: expected {', '.join(known)} or a folder")
+    hint = did_you_mean(name, known)
+    raise UserError(f"unknown data {name!r} for task {task.name}: expected {', '.join(known)} or a folder{hint}")
 
 
 def _is_mlperf(frontend: FrontEnd) -> bool:

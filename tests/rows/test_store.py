@@ -64,3 +64,55 @@ def test_what_is_no_run_is_the_users_mistake(tmp_path: Path, content: bytes | No
         (tmp_path / "rows.json").write_bytes(content)
     with pytest.raises(UserError, match=str(tmp_path)):
         store.read_document(tmp_path)
+
+
+def test_a_run_that_came_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    other = Document((make_row(model="other"),))
+    for folder in (tmp_path / "run", tmp_path / "full"):
+        store.write_run(folder, other, {}, {})
+        with pytest.raises(UserError, match="meanwhile"):
+            store.write_run(folder, DOCUMENT, {"report.md": "hello"}, {})
+        assert [path.name for path in folder.iterdir()] == ["rows.json"]
+        assert store.read_document(folder) == other
+
+
+def test_an_empty_folder_is_filled_though_it_is_a_link_or_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("real", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("real")
+    store.write_run(tmp_path / "link", DOCUMENT, {}, {})
+    assert (tmp_path / "link").is_symlink()
+    assert store.read_document(tmp_path / "real") == DOCUMENT
+    monkeypatch.chdir(tmp_path / "here")
+    store.write_run(Path(), DOCUMENT, {}, {})
+    assert store.read_document(Path()) == DOCUMENT
+
+
+def test_files_of_the_user_stay_in_a_folder_called_elf(tmp_path: Path) -> None:
+    (tmp_path / "run" / "elf").mkdir(parents=True)
+    (tmp_path / "run" / "elf" / "mine").write_text("mine")
+    (tmp_path / "built").write_bytes(b"\x7fELF")
+    store.write_run(tmp_path / "run", DOCUMENT, {}, {"a/firmware.elf": tmp_path / "built"})
+    assert {p.name for p in (tmp_path / "run").rglob("*")} == {"elf", "mine", "a", "firmware.elf", "rows.json"}
+
+
+def test_a_store_names_what_is_damaged_and_reads_the_rest(tmp_path: Path) -> None:
+    store.append_run(tmp_path, "b", DOCUMENT, {}, {})
+    store.append_run(tmp_path, "b", DOCUMENT, {}, {})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "rows.json").write_text("{")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    found = store.read_store(tmp_path)
+    assert [run.folder.name for run in found.runs] == ["b", "b-2"]
+    assert [str(tmp_path / name) in line for name, line in zip("ac", found.damaged, strict=True)] == [True, True]
+
+
+def test_a_store_that_is_not_there_is_empty_and_a_file_is_none(tmp_path: Path) -> None:
+    assert store.read_store(tmp_path / "nothing") == store.Store((), ())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="folder of runs"):
+        store.read_store(tmp_path / "file")

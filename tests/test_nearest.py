@@ -1,0 +1,27 @@
+import pytest
+
+from harness.nearest import did_you_mean, nearest
+from tests.command import assert_failed, harness
+
+
+@pytest.mark.parametrize(("name", "found"), [("nano3", "nano33"), ("NANO33", "nano33"), ("uno", None), ("", None)])
+def test_the_nearest_name(name: str, found: str | None) -> None:
+    assert nearest(name, ["nano33", "disco"]) == found
+    assert did_you_mean(name, ["nano33", "disco"]) == (f"; did you mean {found!r}?" if found else "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["bench", "--board", "nano3", "--on", "qemu"], "nano33"),
+        (["bench", "--board", "nano33", "--on", "qmu"], "qemu"),
+        (["bench", "--board", "nano33", "--on", "qemu", "--task", "kwss"], "kws"),
+        (["plan", "kws_dscnn_s", "--board", "nano33", "--optimise", "latncy"], "latency"),
+        (["bench", "kws_dscn_s", "--board", "nano33"], "kws_dscnn_s"),
+        (["evaluate", "kws_dscnn_s", "--data", "syntetic"], "synthetic"),
+        (["data", "get", "cifar"], "cifar10"),
+        (["compile", "kws_dscnn_s", "-o", "/nowhere/at/all", "--core", "m4"], "m4f"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(arguments: list[str], near: str) -> None:
+    assert_failed(harness(*arguments), 2, f"did you mean '{near}'?")
