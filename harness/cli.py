@@ -34,6 +34,9 @@ DataOption = Annotated[
     typer.Option(metavar="NAME|DIR", help="kws01, speech_commands, cifar10, synthetic, random, or a folder with data."),
 ]
 OptimiseOption = Annotated[Objective, typer.Option(help="What the compiler favours.")]
+PlotsOption = Annotated[
+    bool, typer.Option("--plots", help="Write the plots as PNG and SVG, too, to the folder `plots` beside the page.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 app = typer.Typer(
@@ -64,7 +67,7 @@ def run(arguments: list[str]) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends emulators and removes half files, as Ctrl-C does
     try:
-        status = int(app(arguments, prog_name="harness", standalone_mode=False) or 0)
+        status = int(app(arguments, prog_name="harness", standalone_mode=False, obj=tuple(arguments)) or 0)
         if status == Interrupted.exit_status:  # typer's word for KeyboardInterrupt
             raise Interrupted("interrupted, nothing was finished")
         return status
@@ -97,6 +100,7 @@ def harness(
 
 @app.command()
 def bench(
+    context: typer.Context,
     board: Annotated[list[str], typer.Option(metavar="NAME", help="A board of `harness boards`; may be repeated.")],
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL|ZOO]...", help="Default: every zoo student that fits.")
@@ -112,6 +116,7 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; default: results/runs/<run>.")
     ] = None,
+    plots: PlotsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure models on boards: latency, memory, accuracy, and whether every output byte is right.
@@ -123,9 +128,11 @@ def bench(
     """
     from harness.flows.bench import Request
     from harness.flows.bench import bench as run_bench
+    from harness.flows.provenance import command_line
     from harness.report import terminal
 
-    request = Request(tuple(models or ()), tuple(board), on, flash, task, data, samples, optimise, out)
+    command = command_line(context.obj)
+    request = Request(tuple(models or ()), tuple(board), on, flash, task, data, samples, optimise, out, plots, command)
     run = run_bench(request, _speaker())
     if as_json:
         _print(run.document.to_json(), end="")
@@ -273,6 +280,22 @@ def compare(
         _show(terminal.differences(comparison, verdicts))
     if verdicts:
         raise RuleBroken(verdict_line(verdicts))
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders or their rows.json.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write, FILE.html.")],
+    plots: PlotsOption = False,
+) -> None:
+    """Write one page about one or several runs: table, plots, layers, confusion matrices, provenance.
+
+    Example: harness report results/baselines/zoo results/runs/mine -o both.html
+    """
+    from harness.flows.report import report as write_report
+
+    write_report(runs, out, plots=plots, speaker=_speaker())
+    _print(str(out))
 
 
 @app.command()

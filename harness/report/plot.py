@@ -48,13 +48,14 @@ def plot_confusion(confusion: Confusion, title: str, path: Path) -> None:
     try:
         with matplotlib.rc_context(settings):
             metadata = {"Date": None} if kind == "svg" else None
-            _figure(confusion, title).savefig(partial, format=kind, dpi=160, metadata=metadata)
+            confusion_figure(confusion, title).savefig(partial, format=kind, dpi=160, metadata=metadata)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _figure(confusion: Confusion, title: str) -> Any:
+def confusion_figure(confusion: Confusion, title: str) -> Any:
+    """Return a confusion matrix as a matplotlib figure, the recall of every class at its right."""
     from matplotlib.figure import Figure
 
     count = len(confusion.labels)

@@ -13,7 +13,7 @@ ESTIMATE_NOTE = (
     "~ estimated, not measured on a board: an emulator counts instructions exactly, but cycles and time come from a "
     "model of the core; the band in brackets is how far published hardware figures lie from it."
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
 
 
 def plain(text: str) -> str:

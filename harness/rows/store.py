@@ -28,8 +28,8 @@ def check_free(folder: Path) -> None:
         raise UserError(f"cannot write to {parent}: name another folder with --out")
 
 
-def write_run(folder: Path, document: Document, texts: Mapping[str, str], elves: Mapping[str, Path]) -> None:
-    """Write `rows.json`, the given texts and copies of the ELF files to `folder`, whole or not at all.
+def write_run(folder: Path, document: Document, reports: Mapping[str, str | bytes], elves: Mapping[str, Path]) -> None:
+    """Write `rows.json`, the given reports and copies of the ELF files to `folder`, whole or not at all.
 
     Everything is written to a sibling first and renamed when it is safely on disk. Where `folder` exists and holds
     other files they stay, and `rows.json` is moved in last: a folder with a `rows.json` is a complete run.
@@ -37,7 +37,7 @@ def write_run(folder: Path, document: Document, texts: Mapping[str, str], elves:
     Args:
         folder: the run folder; its parents are made.
         document: what becomes `rows.json`.
-        texts: file name -> content of the reports beside it.
+        reports: path below the folder -> content of what goes beside it.
         elves: path below `elf/` -> the ELF file to copy there.
 
     Raises:
@@ -48,7 +48,7 @@ def write_run(folder: Path, document: Document, texts: Mapping[str, str], elves:
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         partial.mkdir()
-        _fill(partial, document, texts, elves)
+        _fill(partial, document, reports, elves)
         _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -71,13 +71,15 @@ def read_document(path: Path) -> Document:
         raise UserError(f"{file}: {error}") from error
 
 
-def _fill(partial: Path, document: Document, texts: Mapping[str, str], elves: Mapping[str, Path]) -> None:
+def _fill(partial: Path, document: Document, reports: Mapping[str, str | bytes], elves: Mapping[str, Path]) -> None:
     for name, source in elves.items():
         target = partial / "elf" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    for name, text in {**texts, ROWS: document.to_json()}.items():
-        (partial / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    for name, content in {**reports, ROWS: document.to_json()}.items():
+        target = partial / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     for file in partial.rglob("*"):
         _sync(file)
 
