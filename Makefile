@@ -6,6 +6,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+BROWSER := chromium chromium-driver
 MLPERF := $(wildcard $(HARNESS_DATA)/mlperf_tiny/models/*.tflite)
 
 .PHONY: setup bench test fuzz lint lock baseline clean
@@ -33,7 +34,7 @@ baseline: setup
 	rm -rf results/baselines
 	$(BIN)/harness bench --board nano33 --on qemu --data synthetic --samples 32 --out results/baselines/zoo
 	$(BIN)/harness bench $(MLPERF) --board nano33 --on qemu --samples 32 --out results/baselines/mlperf
-	rm -rf results/baselines/*/elf
+	rm -rf results/baselines/*/elf results/baselines/*/report.html
 	$(BIN)/python -m benchmarks.engine --write
 
 # uv resolves for every platform and Python; pip, with pip's own settings, installs.
@@ -51,6 +52,8 @@ clean:
 # What a warm run costs is these stamps: each is made when its step is done, and again when what it depends on changes.
 $(VENV)/all.stamp: requirements/all.lock $(VENV)/bench.stamp
 	@command -v cc >/dev/null || { $(APT_GET) && $$apt gcc libc6-dev; }
+	@command -v chromedriver >/dev/null || ( $(APT_GET) && $$apt $(BROWSER) ) 2>/dev/null \
+		|| echo "note: without a browser the tests of report.html in one are skipped (install: $(BROWSER))" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.lock
 	@touch $@
 

@@ -36,6 +36,9 @@ DataOption = Annotated[
     typer.Option(metavar="NAME|DIR", help="kws01, speech_commands, cifar10, synthetic, random, or a folder with data."),
 ]
 OptimiseOption = Annotated[Objective, typer.Option(help="What the compiler favours.")]
+PlotsOption = Annotated[
+    bool, typer.Option("--plots", help="Write the plots as PNG and SVG, too, to the folder `plots` beside the page.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 app = typer.Typer(
@@ -66,7 +69,7 @@ def run(arguments: list[str]) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends emulators and removes half files, as Ctrl-C does
     try:
-        status = int(app(arguments, prog_name="harness", standalone_mode=False) or 0)
+        status = int(app(arguments, prog_name="harness", standalone_mode=False, obj=tuple(arguments)) or 0)
         if status == Interrupted.exit_status:  # typer's word for KeyboardInterrupt
             raise Interrupted("interrupted, nothing was finished")
         return status
@@ -99,6 +102,7 @@ def harness(
 
 @app.command()
 def bench(
+    context: typer.Context,
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL|ZOO]...", help="Default: every zoo student that fits.")
     ] = None,
@@ -118,6 +122,7 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; default: results/runs/<run>.")
     ] = None,
+    plots: PlotsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure models on boards: latency, memory, accuracy, and whether every output byte is right.
@@ -131,12 +136,24 @@ def bench(
     """
     from harness.flows.bench import Request
     from harness.flows.bench import bench as run_bench
+    from harness.flows.provenance import command_line
     from harness.flows.settings import for_bench
     from harness.report import terminal
 
     given = for_bench(models or (), board or (), data, samples, optimise)
     request = Request(
-        given.models, given.boards, on, flash, task, given.data, given.samples, given.optimise, out, given.runs
+        given.models,
+        given.boards,
+        on,
+        flash,
+        task,
+        given.data,
+        given.samples,
+        given.optimise,
+        out,
+        given.runs,
+        plots,
+        command_line(context.obj),
     )
     run = run_bench(request, _speaker())
     if as_json:
@@ -321,6 +338,22 @@ def history(
         _print(json.dumps(document(entries), indent=1, allow_nan=False))
     else:
         _show(report.table(entries))
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders or their rows.json.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write, FILE.html.")],
+    plots: PlotsOption = False,
+) -> None:
+    """Write one page about one or several runs: table, plots, layers, confusion matrices, provenance.
+
+    Example: harness report results/baselines/zoo results/runs/mine -o both.html
+    """
+    from harness.flows.report import report as write_report
+
+    write_report(runs, out, plots=plots, speaker=_speaker())
+    _print(str(out))
 
 
 @app.command()

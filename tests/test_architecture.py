@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
     "tensorflow", "keras", "pandas", "numpy", "serial", "ai_edge_litert", "tflite_micro", "platformio", "matplotlib",
-    "PIL", "requests", "soundfile", "soxr",
+    "PIL", "requests", "soundfile", "soxr", "jinja2", "selenium",
 )  # fmt: skip
 
 

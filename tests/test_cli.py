@@ -25,6 +25,7 @@ from tests.rows.examples import make_row
         ["bench", "--help"],
         ["data", "get", "--help"],
         ["compare", "--help"],
+        ["report", "--help"],
         ["diff", "--help"],
         ["profile", "--help"],
     ],
@@ -57,6 +58,8 @@ def test_version() -> None:
         (["diff", "missing.tflite", "--board", "nano33"], ["missing.tflite"]),
         (["diff", "README.md", "--board", "nano3"], ["nano3", "nano33"]),
         (["compare", "missing", "missing"], ["missing"]),
+        (["report", "missing", "-o", "a.html"], ["missing", "rows.json"]),
+        (["report", "missing"], ["-o"]),
         (["compare", "missing", "missing", "--fail-on", "speed>1"], ["'speed'"]),
     ],
 )

@@ -1,6 +1,7 @@
 """`harness bench`: compile -> build -> measure -> compare with the oracle -> store. The main job, told as a story."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,10 +23,12 @@ from harness.flows.inferences import BlockCounting, Job, Timed, find_counting, t
 from harness.flows.models import Model, find_models
 from harness.flows.place import choose
 from harness.flows.provenance import provenance
+from harness.flows.report import PAGE, draw
 from harness.oracle import Oracle, cached_run, engine_of
 from harness.report import csv, markdown
+from harness.report.entries import Source
 from harness.report.progress import Speaker
-from harness.rows.measurement import Document, Layer, Row, row_id
+from harness.rows.measurement import Confusion, Document, Layer, Row, row_id
 from harness.rows.store import RUNS, append_run, check_free, write_run
 
 ENGINE = "harness"
@@ -33,7 +36,7 @@ ENGINE = "harness"
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; see the command line."""
+    """What the user asked for; see the command line. `command` is the line itself, for the record."""
 
     models: tuple[str, ...]
     boards: tuple[str, ...]
@@ -45,6 +48,8 @@ class Request:
     optimise: Objective
     out: Path | None
     runs: Path = RUNS
+    plots: bool = False
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Findings:
 
     columns: dict[str, Any]
     layers: tuple[Layer, ...] = ()
+    confusion: Confusion | None = None
     elves: dict[str, Path] = field(default_factory=dict)
 
     def row(self, status: str, reason: str | None = None) -> Row:
@@ -125,14 +131,26 @@ def bench(request: Request, speaker: Speaker) -> Run:
             rows.append(row)
             if interrupted:
                 break
-    document = Document(tuple(rows), tuple(layer for findings in found for layer in findings.layers))
-    texts = {"table.csv": csv.table(document), "report.md": markdown.report(document)}
-    elves = {name: path for findings in found for name, path in findings.elves.items()}
-    if request.out:
-        write_run(folder, document, texts, elves)
-    else:
-        folder = append_run(request.runs, folder.name, document, texts, elves)
+    document = document_of(rows, found, request.command)
+    reports: dict[str, str | bytes] = {"table.csv": csv.table(document), "report.md": markdown.report(document)}
+    try:
+        reports |= draw([Source(folder.name, document)], PAGE, plots=request.plots, speaker=speaker)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:  # rows took longer than their page, which `harness report` can make again
+        elves = {name: path for findings in found for name, path in findings.elves.items()}
+        if request.out:
+            write_run(folder, document, reports, elves)
+        else:
+            folder = append_run(request.runs, folder.name, document, reports, elves)
     return Run(document, folder, tuple(failures), interrupted)
+
+
+def document_of(rows: Sequence[Row], found: Sequence[Findings], command: str | None) -> Document:
+    """Return the document of a run."""
+    layers = tuple(layer for findings in found for layer in findings.layers)
+    confusions = {findings.columns["row_id"]: findings.confusion for findings in found if findings.confusion}
+    return Document(tuple(rows), layers, confusions=confusions, command=command)
 
 
 def reason(failure: Exception) -> str:
@@ -305,5 +323,6 @@ def judge(
     exact = int((outputs == golden.result()).all(axis=1).sum())
     answers = first_output(outputs, job.compiled.description["outputs"])
     findings.columns |= {"bit_exact_samples": exact, "accuracy": job.feed.accuracy(answers)}
+    findings.confusion = job.feed.confusion(answers)
     if exact < len(outputs):
         speaker.shout(f"{job.model.name}: {len(outputs) - exact} of {len(outputs)} outputs differ from the oracle's")

@@ -9,7 +9,7 @@ from harness.flows.models import find_model
 from harness.flows.provenance import provenance
 from harness.flows.teacher import as_tflite
 from harness.report.progress import Speaker
-from harness.rows.measurement import Confusion, Document, Row, row_id
+from harness.rows.measurement import Document, Row, row_id
 from harness.tasks import ModelInput
 from harness.tasks.split import check_split
 
@@ -33,7 +33,6 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
         UserError: the model or the data cannot be read, or the data has no labels.
     """
     from harness.oracle import Oracle, cached_run, engine_of
-    from harness.tasks.metrics import confusion_matrix, predictions
 
     started, clock = provenance(), time.monotonic()
     if split is not None:
@@ -45,12 +44,9 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
     feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING, split=split, labelled=True)
     for note in feed.samples.notes:
         speaker.say(note)
-    labels = feed.samples.labels
-    assert labels is not None
     engine = engine_of(content)
     with Oracle(workers=2) as oracle, speaker.bar(f"{model.name} on the host ({engine})", len(feed)) as advance:
         answers = cached_run(oracle, content, feed.inputs, engine=engine, progress=advance)
-    matrix = confusion_matrix(predictions(answers[0]), labels, len(feed.samples.classes))
     row = Row(
         row_id=row_id(model.sha256, "", "host", "", ""),
         status="ok",
@@ -64,8 +60,7 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
         **feed.columns(),
         **started,
     )
-    confusion = Confusion(feed.samples.classes, tuple(tuple(int(n) for n in line) for line in matrix))
-    return Document((row,), confusion=confusion)
+    return Document((row,), confusion=feed.confusion(answers[0]))
 
 
 def _read_border(path: Path) -> tuple[list[ModelInput], int, int | None]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.flows.models import Model
+from harness.rows.measurement import Confusion
 from harness.tasks import Card, ModelInput, Samples, Task, default_data, find_task, load, read_card
-from harness.tasks.metrics import predictions, top1
+from harness.tasks.metrics import confusion_matrix, predictions, top1
 
 _TYPES = {"int8": np.int8, "float32": np.float32}
 
@@ -43,6 +44,14 @@ class Feed:
         """Return the accuracy in percent of the first output (n, ...), None without labels."""
         labels = self.samples.labels
         return None if labels is None else round(top1(predictions(first_output), labels), 4)
+
+    def confusion(self, first_output: NDArray[Any]) -> Confusion | None:
+        """Return what was taken for what in the first output (n, ...), None without labels."""
+        if self.samples.labels is None:
+            return None
+        classes = self.samples.classes
+        matrix = confusion_matrix(predictions(first_output), self.samples.labels, len(classes))
+        return Confusion(classes, tuple(tuple(int(count) for count in line) for line in matrix))
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of a row that say what was fed."""

@@ -82,17 +82,21 @@ def _cell(count: int, share: float, right: bool) -> Text:
     return Text(f" {count} ", Style.parse(f"{ink} on rgb({red},{green},{blue})"))
 
 
-def _mistakes(confusion: Confusion) -> Table:
-    """Return the pairs of classes that are taken for each other most."""
+def mistakes(confusion: Confusion) -> list[tuple[int, str, str]]:
+    """Return (samples, true class, answer) of the classes that are taken for each other most, at most 20."""
     pairs = [
         (count, true, answer)
         for true, counts in enumerate(confusion.matrix)
         for answer, count in enumerate(counts)
         if count and true != answer
     ]
+    labels = confusion.labels
+    return [(count, labels[true], labels[answer]) for count, true, answer in sorted(pairs, reverse=True)[:_MOST_PAIRS]]
+
+
+def _mistakes(confusion: Confusion) -> Table:
     table = Table("true class", "answer", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("samples", justify="right")
-    for count, true, answer in sorted(pairs, reverse=True)[:_MOST_PAIRS]:
-        labels = (words.short(words.plain(confusion.labels[index]), 40) for index in (true, answer))
-        table.add_row(*map(Text, labels), words.count(count))
+    for count, *labels in mistakes(confusion):
+        table.add_row(*(Text(words.short(words.plain(label), 40)) for label in labels), words.count(count))
     return table

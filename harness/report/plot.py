@@ -40,7 +40,7 @@ def plot_confusion(confusion: Confusion, title: str, path: Path) -> None:
         title: above the figure.
         path: as `check_plot` allows; a file that is there is replaced.
     """
-    save(lambda: _figure(confusion, title), path)
+    save(lambda: confusion_figure(confusion, title), path)
 
 
 def save(figure: Callable[[], Any], path: Path) -> None:
@@ -65,7 +65,8 @@ def save(figure: Callable[[], Any], path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _figure(confusion: Confusion, title: str) -> Any:
+def confusion_figure(confusion: Confusion, title: str) -> Any:
+    """Return a confusion matrix as a matplotlib figure, the recall of every class at its right."""
     from matplotlib.figure import Figure
 
     count = len(confusion.labels)

@@ -19,7 +19,7 @@ EMULATED_NOTE = (
 )
 _OF_CYCLES = ("cycles",)
 _OF_TIME = ("latency_ms", "latency_low_ms", "latency_high_ms", "energy_uj")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from harness.errors import UserError
@@ -140,11 +140,21 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Document:
-    """What `rows.json` holds and `--json` prints."""
+    """What `rows.json` holds and `--json` prints.
+
+    Attributes:
+        rows: the measurements.
+        layers: of all rows.
+        confusion: of the one row of `evaluate`.
+        confusions: row_id -> that of a row of `bench` whose data has labels.
+        command: the command line that made the run.
+    """
 
     rows: tuple[Row, ...]
     layers: tuple[Layer, ...] = ()
     confusion: Confusion | None = None
+    confusions: Mapping[str, Confusion] = field(default_factory=dict)
+    command: str | None = None
 
     def to_json(self) -> str:
         """Return the document as indented JSON that ends with a newline."""
@@ -155,6 +165,10 @@ class Document:
         }
         if self.confusion is not None:
             content["confusion"] = asdict(self.confusion)
+        if self.confusions:
+            content["confusions"] = [{"row_id": key, **asdict(found)} for key, found in self.confusions.items()]
+        if self.command is not None:
+            content["command"] = self.command
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     @classmethod
@@ -180,6 +194,8 @@ class Document:
             rows=tuple(_build(Row, row) for row in _list(content, "rows")),
             layers=tuple(_build(Layer, layer) for layer in _list(content, "layers")),
             confusion=_confusion(content.get("confusion")),
+            confusions=_confusions(content.get("confusions", [])),
+            command=_command(content.get("command")),
         )
 
 
@@ -243,6 +259,21 @@ def _confusion(content: object) -> Confusion | None:
     try:
         labels = tuple(str(label) for label in content["labels"])  # type: ignore[index]
         matrix = tuple(tuple(int(count) for count in row) for row in content["matrix"])  # type: ignore[index]
-    except (TypeError, KeyError, ValueError) as error:
-        raise UserError(f"expected labels and a matrix of counts under 'confusion', got {content!r:.60}") from error
+        if min(map(min, matrix), default=0) < 0 or {len(matrix), *map(len, matrix)} != {len(labels)}:
+            raise ValueError("another number of counts than of labels, or a negative one")
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise UserError(f"expected labels and a square of counts in a confusion matrix, got {content!r:.60}") from error
     return Confusion(labels, matrix)
+
+
+def _confusions(content: object) -> dict[str, Confusion]:
+    if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+        raise UserError(f"expected a list of confusion matrices under 'confusions', got {content!r:.60}")
+    found = {str(one.get("row_id")): _confusion(one) for one in content}
+    return {key: confusion for key, confusion in found.items() if confusion is not None}
+
+
+def _command(content: object) -> str | None:
+    if content is not None and not isinstance(content, str):
+        raise UserError(f"expected a command line under 'command', got {content!r:.60}")
+    return content

@@ -57,14 +57,16 @@ def check_free(folder: Path) -> None:
         raise UserError(f"cannot write to {parent}: name another folder with --out")
 
 
-def append_run(runs: Path, name: str, document: Document, texts: Mapping[str, str], elves: Mapping[str, Path]) -> Path:
+def append_run(
+    runs: Path, name: str, document: Document, reports: Mapping[str, str | bytes], elves: Mapping[str, Path]
+) -> Path:
     """Add a run to the store `runs`, whole or not at all.
 
     Args:
         runs: the store; it is made where it is missing.
         name: of the run's folder; where it is taken, `-2` or the next free number is put behind it.
         document: what becomes `rows.json`.
-        texts: file name -> content of the reports beside it.
+        reports: path below the folder -> content of what goes beside it.
         elves: path below `elf/` -> the ELF file to copy there.
 
     Returns:
@@ -75,12 +77,12 @@ def append_run(runs: Path, name: str, document: Document, texts: Mapping[str, st
     """
     runs.mkdir(parents=True, exist_ok=True)
     with partial_folder(runs, name, sweep=".") as partial:
-        _fill(partial, document, texts, elves)
+        _fill(partial, document, reports, elves)
         names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
         return next(runs / free for free in names if _rename(partial, runs / free))
 
 
-def write_run(folder: Path, document: Document, texts: Mapping[str, str], elves: Mapping[str, Path]) -> None:
+def write_run(folder: Path, document: Document, reports: Mapping[str, str | bytes], elves: Mapping[str, Path]) -> None:
     """Write a run to a folder of the user's choice; arguments and failures as for `append_run`.
 
     The folder appears, or takes the place of an empty one, in one step. Where it holds other files they stay, and
@@ -95,7 +97,7 @@ def write_run(folder: Path, document: Document, texts: Mapping[str, str], elves:
     replaced = _replaceable(folder)
     parent = folder.parent if replaced else folder
     with partial_folder(parent, folder.name, sweep=f".{folder.name}.") as partial:
-        _fill(partial, document, texts, elves)
+        _fill(partial, document, reports, elves)
         done = _rename(partial, folder) if replaced else _move_in(partial, folder)
     if not done:
         raise UserError(f"expected {folder} to stay free, got another run written there meanwhile: name another")
@@ -139,13 +141,15 @@ def read_store(runs: Path) -> Store:
     return Store(tuple(found), tuple(damaged))
 
 
-def _fill(partial: Path, document: Document, texts: Mapping[str, str], elves: Mapping[str, Path]) -> None:
+def _fill(partial: Path, document: Document, reports: Mapping[str, str | bytes], elves: Mapping[str, Path]) -> None:
     for name, source in elves.items():
         target = partial / "elf" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    for name, text in {**texts, ROWS: document.to_json()}.items():
-        (partial / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    for name, content in {**reports, ROWS: document.to_json()}.items():
+        target = partial / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     for path in (*partial.rglob("*"), partial):
         sync(path)
 

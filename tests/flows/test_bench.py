@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from harness.rows.measurement import Document
 from harness.rows.store import read_document
 from tests.command import ROOT, assert_failed, harness
 from tests.flows.models import small_model
+from tests.report.parsed import parse
 from tests.support.data import MLPERF, mlperf_model
 
 ON_QEMU = ("--board", "nano33", "--on", "qemu")
@@ -67,8 +68,42 @@ def test_a_run_from_model_to_folder(model: Path, tmp_path: Path) -> None:
     assert sum(layer.instructions or 0 for layer in document.layers) == pytest.approx(row.instructions, rel=0.2)
     names = sorted(str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*") if path.is_file())
     elves = [f"elf/{row.row_id}/{name}.elf" for name in ("empty", "firmware", "size")]
-    assert names == [*elves, "report.md", "rows.json", "table.csv"]
+    assert names == [*elves, "report.html", "report.md", "rows.json", "table.csv"]
+    assert document.confusions == {}  # random inputs have no labels
+    assert document.command is not None
+    assert document.command.startswith("harness bench ")
+    page = parse((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    assert f"{row.instructions:,}" in page.one("table", id="rows").text
     assert "EMULATED" in result.stderr
+
+
+@pytest.mark.slow
+def test_labelled_data_give_a_confusion_matrix_and_plots_are_written(tmp_path: Path) -> None:
+    options = ("--data", "synthetic", "--samples", "12", "--plots", "--out", tmp_path / "run", "--json")
+    result = harness("bench", "kws_dscnn_s", *ON_QEMU, *options)
+    assert result.returncode == 0, result.stderr
+    document = Document.from_json(result.stdout)
+    [row] = document.rows
+    matrix = document.confusions[row.row_id].matrix
+    assert sum(map(sum, matrix)) == 12
+    assert sum(matrix[i][i] for i in range(12)) == round(12 * (row.accuracy or 0) / 100)
+    plots = {path.name.split("_")[0] for path in (tmp_path / "run" / "plots").glob("*.png")}
+    assert plots == {"accuracy", "confusion", "flash", "layers", "ram"}
+
+
+@pytest.mark.parametrize(("fault", "raised"), [(KeyboardInterrupt, None), (ZeroDivisionError, ZeroDivisionError)])
+def test_a_page_that_cannot_be_drawn_costs_no_row(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[BaseException], raised: type | None
+) -> None:
+    def faulty(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(bench_flow, "draw", faulty)
+    request = Request((str(model),), ("nano33",), "qemu", False, None, None, 2, "balanced", tmp_path / "run")
+    with pytest.raises(raised) if raised else nullcontext():
+        assert bench_flow.bench(request, Speaker(Console(quiet=True))).interrupted
+    assert [row.status for row in read_document(tmp_path / "run").rows] == ["ok"]
+    assert sorted(path.name for path in (tmp_path / "run").glob("*.*")) == ["report.md", "rows.json", "table.csv"]
 
 
 @pytest.mark.slow

@@ -22,7 +22,8 @@ def test_the_columns_are_those_of_schema_1_in_their_order() -> None:
 def test_a_document_survives_json() -> None:
     row = make_row()
     layer = Layer(row_id=row.row_id, index=0, name="conv", op="CONV_2D", macs=1, instructions=2, cycles=3)
-    document = Document((row,), (layer,), Confusion(("yes", "no"), ((3, 1), (0, 2))))
+    confusion = Confusion(("yes", "no"), ((3, 1), (0, 2)))
+    document = Document((row,), (layer,), confusion, {row.row_id: confusion}, "harness bench --board nano33")
     assert Document.from_json(document.to_json()) == document
 
 
@@ -31,7 +32,7 @@ def test_unknown_is_null_in_json() -> None:
     assert content["schema"] == 1
     assert content["rows"][0]["accuracy"] is None
     assert content["rows"][0]["energy_uj"] is None
-    assert "confusion" not in content
+    assert list(content) == ["schema", "rows", "layers"]  # what a run has beside these is left out, not null
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,12 @@ def test_unknown_is_null_in_json() -> None:
         ('{"schema": 1, "rows": [3], "layers": []}', "object for each row"),
         ('{"schema": 1, "rows": [{"status": "ok"}], "layers": []}', "row_id"),
         ('{"schema": 1, "rows": [], "layers": [], "confusion": {"labels": 3}}', "confusion"),
+        ('{"schema": 1, "rows": [], "layers": [], "confusion": {"labels": ["a"], "matrix": [[1, 2]]}}', "square"),
+        ('{"schema": 1, "rows": [], "layers": [], "confusion": {"labels": ["a"], "matrix": [[-1]]}}', "square"),
+        ('{"schema": 1, "rows": [], "layers": [], "confusion": {"labels": ["a"], "matrix": [[Infinity]]}}', "square"),
+        ('{"schema": 1, "rows": [], "layers": [], "confusions": {"labels": ["a"]}}', "'confusions'"),
+        ('{"schema": 1, "rows": [], "layers": [], "confusions": [3]}', "'confusions'"),
+        ('{"schema": 1, "rows": [], "layers": [], "command": 3}', "'command'"),
     ],
 )
 def test_a_bad_document_is_the_users_mistake(text: str, message: str) -> None:

@@ -16,9 +16,10 @@ def test_a_run_is_read_back(tmp_path: Path) -> None:
     elf = tmp_path / "firmware.elf"
     elf.write_bytes(b"\x7fELF")
     folder = tmp_path / "deep" / "run"
-    store.write_run(folder, DOCUMENT, {"report.md": "hello\n"}, {"1/firmware.elf": elf})
+    store.write_run(folder, DOCUMENT, {"report.md": "hello\n", "plots/a.png": b"\x89PNG"}, {"1/firmware.elf": elf})
     assert store.read_document(folder) == store.read_document(folder / "rows.json") == DOCUMENT
     assert (folder / "report.md").read_text() == "hello\n"
+    assert (folder / "plots" / "a.png").read_bytes() == b"\x89PNG"
     assert (folder / "elf" / "1" / "firmware.elf").read_bytes() == b"\x7fELF"
     assert [path.name for path in folder.parent.iterdir()] == ["run"]
 
