@@ -28,11 +28,12 @@ _SHORT = {"flash_total_bytes": "flash", "ram_total_bytes": "RAM"}
 def table(entries: Sequence[Entry]) -> RenderableType:
     """Return one line a run, and what changed since the line before it of the same kind."""
     found = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in ("commit", "date", "where"):
+    for name in ("commit", "date"):
         found.add_column(name, no_wrap=True)
+    found.add_column("where", overflow="fold", max_width=9)
     for name in ("instructions", "cycles", "flash B", "RAM B", "accuracy"):
         found.add_column(name, justify="right", no_wrap=True)
-    found.add_column("change", overflow="fold")
+    found.add_column("change", overflow="fold", min_width=30)
     for entry in entries:
         row = entry.row
         found.add_row(
@@ -68,7 +69,7 @@ def commit(row: Row) -> str:
 
 
 def _date(row: Row) -> str:
-    return words.UNKNOWN if row.started is None else row.started[:16].replace("T", " ")
+    return words.UNKNOWN if row.started is None else row.started[:10]
 
 
 def _series(row: Row) -> str:

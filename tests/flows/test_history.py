@@ -57,7 +57,7 @@ def test_the_table_the_figure_and_the_words(runs: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     words = ("11111111", "2026-01-02", "instructions +1.09 % worse", "flash -2.78 % better", "failed: board silent",
-             "44444444+", "accuracy +0.50 points better", "points other data", "estimate", "~12,107,200")  # fmt: skip
+             "44444444+", "accuracy +0.50 points better", "-10.60 points other", "estimate", "~12,107,200")  # fmt: skip
     assert [word for word in words if word not in result.stdout] == []
     assert max(map(len, lines)) <= 120
     damaged = [line for line in result.stderr.splitlines() if "damaged" in line]
