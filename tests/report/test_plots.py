@@ -56,6 +56,7 @@ def drawn(document: Document) -> dict[str, bytes]:
     return dict(figures.files([*figures.overview(entries), *figures.of_rows(entries)]))
 
 
+@pytest.mark.slow
 def test_every_plot_is_written_as_png_and_svg_the_same_each_time() -> None:
     document = synthetic(2, ("nano33",))
     files = drawn(document)
