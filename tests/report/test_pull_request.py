@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -145,6 +145,7 @@ def test_layers_match_though_one_was_put_in_and_one_renamed() -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(model=NASTY, layer=NASTY, flags=NASTY)
+@example(model="a|b\\|`c`\n<b>d</b> *e* @f", layer="<script>|`\\", flags="|\n|")
 def test_no_name_breaks_the_table(model: str, layer: str, flags: str) -> None:
     old, new = make_row(model=model), make_row(model=model, instructions=1, flags=flags)
     text = comment(
