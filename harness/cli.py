@@ -322,7 +322,7 @@ def history(
 ) -> None:
     """Show one model on one board through all runs: what changed from commit to commit.
 
-    Example: harness history kws_dscnn_s --board nano33 -o history.svg
+    Example: harness history kws_s --board nano33 -o history.svg
     """
     from harness.flows.history import document, read_history
     from harness.report import history as report

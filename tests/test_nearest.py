@@ -16,11 +16,11 @@ def test_the_nearest_name(name: str, found: str | None) -> None:
         (["bench", "--board", "nano3", "--on", "qemu"], "nano33"),
         (["bench", "--board", "nano33", "--on", "qmu"], "qemu"),
         (["bench", "--board", "nano33", "--on", "qemu", "--task", "kwss"], "kws"),
-        (["plan", "kws_dscnn_s", "--board", "nano33", "--optimise", "latncy"], "latency"),
-        (["bench", "kws_dscn_s", "--board", "nano33"], "kws_dscnn_s"),
-        (["evaluate", "kws_dscnn_s", "--data", "syntetic"], "synthetic"),
+        (["plan", "kws_s", "--board", "nano33", "--optimise", "latncy"], "latency"),
+        (["bench", "kwz_s", "--board", "nano33"], "kws_s"),
+        (["evaluate", "kws_s", "--data", "syntetic"], "synthetic"),
         (["data", "get", "cifar"], "cifar10"),
-        (["compile", "kws_dscnn_s", "-o", "/nowhere/at/all", "--core", "m4"], "m4f"),
+        (["compile", "kws_s", "-o", "/nowhere/at/all", "--core", "m4"], "m4f"),
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(arguments: list[str], near: str) -> None:

@@ -1,6 +1,6 @@
 """A recipe: one TOML file that names everything a training run depends on.
 
-name = "kws_dscnn_s"        # file stem of what comes out
+name = "kws_s"              # file stem of what comes out
 task = "kws"                # or vision: harness/train/materials.py
 seed = 0
 data = "speech_commands"    # the task's own, or a folder of yours with one folder of recordings or pictures a class

@@ -80,7 +80,7 @@ def test_a_run_from_model_to_folder(model: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_labelled_data_give_a_confusion_matrix_and_plots_are_written(tmp_path: Path) -> None:
     options = ("--data", "synthetic", "--samples", "12", "--plots", "--out", tmp_path / "run", "--json")
-    result = harness("bench", "kws_dscnn_s", *ON_QEMU, *options, timeout=550)
+    result = harness("bench", "kws_s", *ON_QEMU, *options, timeout=550)
     assert result.returncode == 0, result.stderr
     document = Document.from_json(result.stdout)
     [row] = document.rows

@@ -57,7 +57,7 @@ def test_an_unknown_core_names_the_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("abi", ["softfp", "hard"])
 def test_a_folder_for_a_core_builds_as_its_readme_says(tmp_path: Path, abi: str) -> None:
     folder = tmp_path / "c"
-    compile_to("kws_dscnn_s", folder, prefix="net", core="m4f", optimise="balanced")
+    compile_to("kws_s", folder, prefix="net", core="m4f", optimise="balanced")
     command = re.search(r"`(arm-none-eabi-gcc [^`]*)`", (folder / "README.md").read_text())
     assert command is not None
     arguments = command[1].replace("softfp", abi).split()
@@ -72,5 +72,5 @@ def test_a_folder_for_a_core_builds_as_its_readme_says(tmp_path: Path, abi: str)
 
 
 def test_the_portable_folder_has_no_assembly(tmp_path: Path) -> None:
-    compile_to("kws_dscnn_s", tmp_path / "c", prefix="net", core=None, optimise="balanced")
+    compile_to("kws_s", tmp_path / "c", prefix="net", core=None, optimise="balanced")
     assert not list((tmp_path / "c").glob("*.S"))

@@ -43,34 +43,34 @@ def test_an_unknown_split_names_the_known(tmp_path: Path) -> None:
 
 
 def test_a_split_that_a_data_set_lacks_is_refused(tmp_path: Path) -> None:
-    result = harness("evaluate", "kws_dscnn_s", "--data", "synthetic", "--split", "train")
+    result = harness("evaluate", "kws_s", "--data", "synthetic", "--split", "train")
     assert_failed(result, 2, "'synthetic' has no split 'train'", "expected test")
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_the_matrix_is_drawn(tmp_path: Path, kind: str) -> None:
     plot = tmp_path / f"confusion.{kind}"
-    result = harness("evaluate", "kws_dscnn_s", "--data", "synthetic", "--plot", plot, "--json")
+    result = harness("evaluate", "kws_s", "--data", "synthetic", "--plot", plot, "--json")
     assert json.loads(result.stdout)["rows"][0]["samples"] == 48
     assert plot.read_bytes().startswith(b"\x89PNG" if kind == "png" else b"<?xml")
     assert [path.name for path in tmp_path.iterdir()] == [plot.name]
 
 
 def test_a_plot_of_another_kind_or_nowhere_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    assert_failed(harness("evaluate", "kws_dscnn_s", "--plot", tmp_path / "a.gif"), 2, ".png", ".svg", "a.gif")
-    assert_failed(harness("evaluate", "kws_dscnn_s", "--plot", tmp_path / "no" / "a.png"), 2, "a folder that exists")
+    assert_failed(harness("evaluate", "kws_s", "--plot", tmp_path / "a.gif"), 2, ".png", ".svg", "a.gif")
+    assert_failed(harness("evaluate", "kws_s", "--plot", tmp_path / "no" / "a.png"), 2, "a folder that exists")
 
 
 def test_own_recordings_are_evaluated_and_what_is_done_to_them_is_said(tmp_path: Path) -> None:
     for word in ("yes", "banana"):
         for speaker in range(20):
             record(tmp_path / word / f"{speaker}_nohash_0.wav", tone(440, 8_000), 8_000)
-    everything = harness("evaluate", "kws_dscnn_s", "--data", tmp_path, "--json")
+    everything = harness("evaluate", "kws_s", "--data", tmp_path, "--json")
     [row] = json.loads(everything.stdout)["rows"]
     assert (row["samples"], row["dataset"]) == (40, tmp_path.name)
     assert "resampled to 16000 Hz: 40 of 8000 Hz (of 40 files)" in everything.stderr
     assert "no class of the model, so they count as unknown: banana" in everything.stderr
-    part = harness("evaluate", "kws_dscnn_s", "--data", tmp_path, "--split", "test", "--json")
+    part = harness("evaluate", "kws_s", "--data", tmp_path, "--split", "test", "--json")
     document = json.loads(part.stdout)
     assert document["rows"][0]["samples"] == 2 * sum(part_of(f"{speaker}_nohash_0") == "test" for speaker in range(20))
     assert document["rows"][0]["dataset"] == f"{tmp_path.name} (test)"
@@ -78,10 +78,10 @@ def test_own_recordings_are_evaluated_and_what_is_done_to_them_is_said(tmp_path:
 
 
 def test_bad_recordings_are_one_line(tmp_path: Path) -> None:
-    assert_failed(harness("evaluate", "kws_dscnn_s", "--data", tmp_path), 2, "WAV or FLAC", str(tmp_path))
+    assert_failed(harness("evaluate", "kws_s", "--data", tmp_path), 2, "WAV or FLAC", str(tmp_path))
     (tmp_path / "yes").mkdir()
     (tmp_path / "yes" / "a.wav").write_bytes(b"")
-    assert_failed(harness("evaluate", "kws_dscnn_s", "--data", tmp_path), 2, "yes/a.wav", "expected a recording")
+    assert_failed(harness("evaluate", "kws_s", "--data", tmp_path), 2, "yes/a.wav", "expected a recording")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ CLOSE = 0.05
 
 
 def test_document_has_the_plan_of_every_layer():
-    result = harness("plan", "kws_dscnn_s", "--board", "nano33", "--json")
+    result = harness("plan", "kws_s", "--board", "nano33", "--json")
     assert result.returncode == 0
     document = json.loads(result.stdout)
     assert document["schema"] == 1 and document["fits"] and document["problems"] == []
@@ -32,13 +32,13 @@ def test_document_has_the_plan_of_every_layer():
 
 
 def test_table_names_what_fell_back():
-    result = harness("plan", "kws_dscnn_s", "--board", "nano33", "--optimise", "flash")
+    result = harness("plan", "kws_s", "--board", "nano33", "--optimise", "flash")
     assert result.returncode == 0
     assert "fell back to portable C: layers 0 " in result.stdout
     assert "##: scratch" in result.stdout  # the memory map, drawn
 
 
-@pytest.mark.parametrize("arguments", [("kws_dscnn_s", "--board", "nano34"), ("no_such_model", "--board", "nano33")])
+@pytest.mark.parametrize("arguments", [("kws_s", "--board", "nano34"), ("no_such_model", "--board", "nano33")])
 def test_mistakes_are_the_users(arguments):
     result = harness("plan", *arguments, "--json")
     assert_failed(result, 2)
@@ -48,7 +48,7 @@ def test_mistakes_are_the_users(arguments):
 def test_too_big_is_said_with_the_bytes(monkeypatch):
     small = replace(find_board("nano33"), flash_bytes=20_000)
     monkeypatch.setattr("harness.flows.plan.find_board", lambda name: small)
-    report = plan("kws_dscnn_s", "nano33", "balanced")
+    report = plan("kws_s", "nano33", "balanced")
     assert not report.fits
     assert "more than the board has" in report.problems[0]
 

@@ -120,10 +120,10 @@ def test_blocks_that_contradict_the_clock_are_not_used(model: Path, monkeypatch:
     [
         (("missing.tflite", *ON_QEMU), ("missing.tflite",)),
         (("README.md", *ON_QEMU), ("README", "TFL3")),
-        (("kws_dscnn_s", "--board", "nano3"), ("nano3", "nano33")),
-        (("kws_dscnn_s",), ("--board",)),
-        (("kws_dscnn_s", *ON_QEMU, "--optimise", "fun"), ("fun", "balanced")),
-        (("kws_dscnn_s", "--board", "nano33", "--on", "hardware"), ("attached",)),
+        (("kws_s", "--board", "nano3"), ("nano3", "nano33")),
+        (("kws_s",), ("--board",)),
+        (("kws_s", *ON_QEMU, "--optimise", "fun"), ("fun", "balanced")),
+        (("kws_s", "--board", "nano33", "--on", "hardware"), ("attached",)),
     ],
 )
 def test_the_users_mistake(arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from tests.rows.examples import make_row
 FULL = """
 [tool.harness]
 boards = ["nano33"]
-models = ["models/*.tflite", "kws_dscnn_s"]
+models = ["models/*.tflite", "kws_s"]
 data = "recordings"
 samples = 7
 optimise = "ram"
@@ -37,7 +37,7 @@ def test_every_key_is_read_and_paths_are_relative_to_the_file(project: Path) -> 
     assert read_settings() == Settings(
         runs=Path("results/runs"),
         boards=("nano33",),
-        models=("models/a.tflite", "models/b.tflite", "kws_dscnn_s"),
+        models=("models/a.tflite", "models/b.tflite", "kws_s"),
         data="recordings",
         samples=7,
         optimise="ram",

@@ -219,7 +219,7 @@ def test_the_quick_recipe_from_the_command_line_to_the_board(data: Path, recipes
     assert card.accuracy > 40  # by chance: 8.3
     for changes in ([], ["seed=1"]):
         with pytest.raises(UserError, match="holds another run"):
-            distill(recipes / ("kws_quick.toml" if changes else "kws_dscnn_s.toml"), out, changes=changes)
+            distill(recipes / ("kws_quick.toml" if changes else "kws_s.toml"), out, changes=changes)
 
     measured = harness(
         "bench", model, "--board", "nano33", "--on", "qemu", "--samples", "16", "--data", "speech_commands",
