@@ -56,7 +56,7 @@ def test_boards_are_known_by_name_and_by_a_near_one() -> None:
     board = find_board("nano33")
     assert (board.mcu, board.core, board.clock_hz) == ("nRF52840", "m4f", 64_000_000)
     assert (board.flash_bytes, board.ram_bytes) == (0xEFE00, 0x3FE00)
-    with pytest.raises(UserError, match=r"nano33.*did you mean nano33"):
+    with pytest.raises(UserError, match=r"nano33.*did you mean 'nano33'"):
         find_board("nano3")
 
 
