@@ -76,13 +76,14 @@ def _plain(plan: Any, data: Any, taught: Any) -> list[float]:
 
 def _cached(plan: Any, data: Any, taught: Any) -> list[float]:
     """Return the seconds of each epoch with logits from disk; they are put there before the clock runs."""
+    from harness.train.distill.method import Answers
     from harness.train.distill.methods import choose
     from harness.train.distill.objective import Distilled
-    from harness.train.distill.teacher import logits_of_views
+    from harness.train.distill.teacher import answers_of_views
 
-    logits = logits_of_views(taught, data, plan.augmentation.view, lambda line: None)
+    answers, _ = answers_of_views(taught, [], data, plan.augmentation.view, lambda line: None)
     for epoch in range(plan.schedule.epochs):
-        logits(epoch)
+        answers(epoch)
     return _fit(
         plan,
         data,
@@ -92,13 +93,14 @@ def _cached(plan: Any, data: Any, taught: Any) -> list[float]:
             choose(plan.distill),
             plan.distill,
             plan.schedule.epochs,
-            lambda epoch: logits(epoch)[:, None],
+            lambda epoch: Answers(answers(epoch).logits[:, None], {}),
         ),
     )
 
 
 def _recomputed(plan: Any, data: Any, taught: Any) -> list[float]:
     """Return the seconds of each epoch with the teacher run in every step, on the student's own inputs."""
+    from harness.train.distill.method import Answers
     from harness.train.distill.methods import choose
     from harness.train.distill.objective import Distilled
 
@@ -114,7 +116,12 @@ def _recomputed(plan: Any, data: Any, taught: Any) -> list[float]:
         plan,
         data,
         lambda student, hard: Running(
-            student, hard, choose(plan.distill), plan.distill, plan.schedule.epochs, lambda epoch: data.labels
+            student,
+            hard,
+            choose(plan.distill),
+            plan.distill,
+            plan.schedule.epochs,
+            lambda epoch: Answers(data.labels, {}),
         ),
     )
 

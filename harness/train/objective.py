@@ -17,6 +17,10 @@ class Objective(Protocol):
     def variables(self) -> Sequence[Any]:
         """What is trained beside the model and not exported with it, such as a hint's regressor."""
 
+    @property
+    def state(self) -> Sequence[Any]:
+        """What a checkpoint must hold beside the model: the variables, and what else changes."""
+
     def columns(self, epoch: int) -> tuple[Floats, ...]:
         """Return further arrays, one row for each training item, for the view of an epoch."""
 
@@ -43,6 +47,7 @@ class HardLabels:
     """
 
     variables: Sequence[Any] = ()
+    state: Sequence[Any] = ()
 
     def __init__(self, model: keras.Model, labels: Labels, classes: int, smoothing: float) -> None:
         """Take the model, from inputs to logits; the training labels (n,); and the probability spread over all."""

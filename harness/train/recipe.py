@@ -1,5 +1,6 @@
 """A recipe: one TOML file that names everything a training run depends on.
 
+like = "other.toml"         # lies in the same folder (or a path from there); what this one says wins over it
 name = "kws_s"              # file stem of what comes out
 task = "kws"                # or vision: harness/train/materials.py
 seed = 0
@@ -10,6 +11,7 @@ start = "kws_resnet"        # a teacher of the zoo or a .keras file of the same 
 [schedule]                  # `Schedule` below
 [augmentation]              # the task's file in harness/train/augment/
 [distill]                   # `Distill` below; without it the student learns from hard labels alone
+[distill.hint]              # and so on: what a method is told, in its own file in harness/train/distill/
 [export]                    # `Export` below
 """
 
@@ -17,17 +19,13 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.errors import UserError
 from harness.train.augment.settings import Augmentation
 from harness.train.materials import MATERIALS
-
-Section = TypeVar("Section")
-Span = tuple[float, float]
-"""A value at the first and at the last step of a run; linear between."""
+from harness.train.sections import Span, section
 
 
 @dataclass(frozen=True)
@@ -59,27 +57,27 @@ class Schedule:
 class Distill:
     """What a student learns from its teachers.
 
-    The loss is alpha * (terms of response methods) + (1 - alpha) * (hard labels) + weight * (terms of hints).
+    The loss is alpha * (terms of response methods) + (1 - alpha) * (hard labels) + (terms of the other methods), each
+    term times the weight of its method.
 
     Attributes:
-        method: "none" (hard labels alone), or methods of harness/train/distill/ joined by "+", such as "soft+hint".
+        method: "none" (hard labels alone), or methods of harness/train/distill/methods.py joined by "+".
         teachers: stems in the zoo or paths of .keras files, each with its card beside it; several are averaged.
         temperature: of the softmax, above 0: one number, or two, from the first to the last step linearly.
-        alpha: share of the teacher's word, 0 to 1: likewise.
-        hint_student: layer of the student that is to resemble `hint_teacher`.
-        hint_teacher: layer of the teacher.
-        hint_weight: of the hint's term, above 0.
-        hint_epochs: so many first epochs learn from the hint alone (FitNets' first stage).
+        alpha: share of the response methods, 0 to 1: likewise.
+        features_first: so many first epochs learn from the other methods alone (FitNets' first stage).
+        generations: so many runs before this one, the first from hard labels, each the teacher of the next (Furlanello
+            et al., "Born-Again Neural Networks", arXiv:1805.04770); the recipe then names no teacher.
+        methods: the sections [distill.NAME], what each method is told; they are read when the method is chosen.
     """
 
     method: str = "none"
     teachers: tuple[str, ...] = ()
     temperature: Span = (4.0, 4.0)
     alpha: Span = (0.9, 0.9)
-    hint_student: str = ""
-    hint_teacher: str = ""
-    hint_weight: float = 1.0
-    hint_epochs: int = 0
+    features_first: int = 0
+    generations: int = 0
+    methods: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,10 +125,7 @@ def read(path: Path, changes: Sequence[str] = (), seed: int | None = None) -> Re
     Raises:
         UserError: the file is missing or no TOML, a name in it is unknown, or a number is out of its range.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"expected a recipe in TOML at {path}, got: {error}") from error
+    table = _table(path)
     for change in changes:
         _apply(change, table)
     if seed is not None:
@@ -138,13 +133,45 @@ def read(path: Path, changes: Sequence[str] = (), seed: int | None = None) -> Re
     task = table.get("task", "")
     if "task" in table and task not in list(MATERIALS):
         raise UserError(f"expected {' or '.join(MATERIALS)} for task of {path}, got {task!r}")
+    _gather_methods(table)
     for name, kind in sections(task).items():
-        table[name] = _section(kind, table.get(name, {}), f"[{name}] of {path}")
-    recipe = _section(Recipe, table, str(path))
+        table[name] = section(kind, table.get(name, {}), f"[{name}] of {path}")
+    recipe = section(Recipe, table, str(path))
     if not recipe.data:
         recipe = replace(recipe, data=MATERIALS[task].data)
     _check(recipe, path)
     return recipe
+
+
+def _table(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return a recipe's table laid over that of the recipe it is like.
+
+    Raises:
+        UserError: a file is missing or no TOML, or recipes are like each other.
+    """
+    if path.resolve() in below:
+        raise UserError(f"expected a recipe that stands for itself at {path}, it is like itself")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"expected a recipe in TOML at {path}, got: {error}") from error
+    other = table.pop("like", "")
+    if not isinstance(other, str):
+        raise UserError(f"expected a text for 'like' in {path}, got {other!r}")
+    return _over(_table(path.parent / other, (*below, path.resolve())), table) if other else table
+
+
+def _over(table: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """Return a table with the values of another in the place of its own, section by section; an architecture's whole.
+
+    The sizes of one architecture mean nothing to another.
+    """
+    laid = dict(table)
+    for name, value in upper.items():
+        own = laid.get(name)
+        both = isinstance(own, dict) and isinstance(value, dict) and "architecture" not in value
+        laid[name] = _over(own, value) if both and own is not None else value
+    return laid
 
 
 def sections(task: str) -> dict[str, Any]:
@@ -153,67 +180,30 @@ def sections(task: str) -> dict[str, Any]:
     return {"schedule": Schedule, "augmentation": how, "distill": Distill, "export": Export}
 
 
+def _gather_methods(table: dict[str, Any]) -> None:
+    """Move the sections [distill.NAME] into the field `methods`."""
+    distill = table.get("distill")
+    if isinstance(distill, dict):
+        own = {each.name for each in fields(Distill)} - {"methods"}
+        told = {name: value for name, value in distill.items() if isinstance(value, dict) and name not in own}
+        table["distill"] = {"methods": told} | {name: distill[name] for name in distill if name not in told}
+
+
 def _apply(change: str, table: dict[str, Any]) -> None:
     """Put "section.name=value" into a recipe's table."""
     where, equals, text = change.partition("=")
-    *sections, name = where.strip().split(".")
+    *above, name = where.strip().split(".")
     if not equals or not name:
         raise UserError(f"expected --set section.name=value, got '{change}'")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    for section in sections:
-        table = table.setdefault(section, {})
+    for each in above:
+        table = table.setdefault(each, {})
         if not isinstance(table, dict):
-            raise UserError(f"expected --set section.name=value, got '{change}': '{section}' is no section")
+            raise UserError(f"expected --set section.name=value, got '{change}': '{each}' is no section")
     table[name] = value
-
-
-def _section(kind: type[Section], table: Any, where: str) -> Section:
-    """Build a dataclass from a table, refusing names it does not have and values of another type."""
-    if not isinstance(table, dict):
-        raise UserError(f"expected a table in {where}, got {table!r}")
-    known = {each.name: each.type for each in fields(kind)}  # type: ignore[arg-type]
-    for name in table:
-        if name not in known:
-            raise UserError(f"expected one of {', '.join(known)} in {where}, got '{name}'")
-    try:
-        return kind(**{name: _value(known[name], value, f"'{name}' in {where}") for name, value in table.items()})
-    except TypeError as error:
-        raise UserError(f"expected 'name' and 'task' in {where}: {error}") from error
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """Return a value as a field's type has it."""
-    if kind is int and not (isinstance(value, int) and not isinstance(value, bool)):
-        raise UserError(f"expected a whole number for {where}, got {value!r}")
-    if kind is float and not _number(value):
-        raise UserError(f"expected a number for {where}, got {value!r}")
-    if kind is str and not isinstance(value, str):
-        raise UserError(f"expected a text for {where}, got {value!r}")
-    if kind == dict[str, Any] and not isinstance(value, dict):
-        raise UserError(f"expected a table for {where}, got {value!r}")
-    if kind is Span:
-        return _span(value, where)
-    if kind == tuple[str, ...]:
-        words = [value] if isinstance(value, str) else value
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise UserError(f"expected a list of texts for {where}, got {value!r}")
-        return tuple(words)
-    return value
-
-
-def _span(value: Any, where: str) -> Span:
-    """Return (first, last) of one number or of a list of two."""
-    pair = [value, value] if _number(value) else value
-    if not isinstance(pair, list) or len(pair) != 2 or not all(map(_number, pair)):
-        raise UserError(f"expected a number, or two in a list (first and last), for {where}, got {value!r}")
-    return float(pair[0]), float(pair[1])
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _check(recipe: Recipe, path: Path) -> None:
@@ -236,10 +226,9 @@ def _check(recipe: Recipe, path: Path) -> None:
         *((f"augmentation.{name}", getattr(how, name), *limits) for name, limits in how.ranges().items()),
         ("distill.temperature", distill.temperature, min(distill.temperature) > 0, "above 0"),
         ("distill.alpha", distill.alpha, min(distill.alpha) >= 0 and max(distill.alpha) <= 1, "0 to 1"),
-        ("distill.hint_weight", distill.hint_weight, distill.hint_weight > 0, "above 0"),
-        ("distill.hint_epochs", distill.hint_epochs, 0 <= distill.hint_epochs < schedule.epochs, "0 to below epochs"),
-        ("distill.teachers", distill.teachers, bool(distill.teachers) == (distill.method != "none"),
-         "at least one teacher, or method none without any"),
+        ("distill.features_first", distill.features_first, 0 <= distill.features_first < schedule.epochs,
+         "0 to below epochs"),
+        ("distill.generations", distill.generations, distill.generations >= 0, "0 or more"),
         ("export.kind", export.kind, export.kind in ("int8", "float"), "int8 or float"),
         ("export.calibration", export.calibration, export.calibration >= 1, "1 or more"),
         ("export.test_samples", export.test_samples, export.test_samples >= 0, "0 (all) or more"),

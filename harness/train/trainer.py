@@ -84,7 +84,7 @@ def fit(
     optimizer = _optimizer(schedule, steps * schedule.epochs)
     optimizer.build(trained)
     average = [tf.Variable(weight) for weight in model.weights]
-    state = [*(v.value for v in [*model.variables, *objective.variables, *optimizer.variables]), *average]
+    state = [*(v.value for v in [*model.variables, *objective.state, *optimizer.variables]), *average]
     step = _step_function(model, objective, optimizer, average, schedule, steps * schedule.epochs)
     for epoch in range(_restore(state, checkpoint), schedule.epochs):
         start = time.monotonic()

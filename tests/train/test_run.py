@@ -108,7 +108,7 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     with pytest.raises(UserError, match=r"expected 20\.0 for frontend.hop_ms, as the model to start from has it"):
         learn(words, tmp_path / "other", f"start={teacher.model}", "frontend.hop_ms=10")
 
-    layers = ("distill.hint_student=stage1", "distill.hint_teacher=stage1")
+    layers = ("distill.hint.student=stage1", "distill.hint.teacher=stage1")
     changes = ("distill.method=soft+hint", "distill.alpha=[1, 0.5]", f"distill.teachers={teacher.model}", *layers)
     lines: list[str] = []
 

@@ -9,9 +9,8 @@ keras = pytest.importorskip("keras")
 
 import tensorflow as tf  # noqa: E402
 
-from harness.train.distill.method import Answers  # noqa: E402
+from harness.train.distill.method import Answers, Moment, Settings  # noqa: E402
 from harness.train.distill.soft import SoftTargets  # noqa: E402
-from harness.train.recipe import Distill  # noqa: E402
 
 temperatures = st.floats(0.5, 20)
 quick = settings(max_examples=50, deadline=None)
@@ -35,8 +34,8 @@ def term(taught: np.ndarray, said: np.ndarray, temperature: float) -> tuple[floa
     """Return the term and its gradient with respect to the student's logits."""
     logits = tf.Variable(said)
     with tf.GradientTape() as tape:
-        loss = SoftTargets(Distill()).compute_loss(
-            Answers(tf.constant(taught), {}), Answers(logits, {}), temperature=temperature
+        loss = SoftTargets(Settings()).compute_loss(
+            Answers(tf.constant(taught), {}), Answers(logits, {}), moment=Moment(None, None, temperature)
         )
     return float(loss), tape.gradient(loss, logits).numpy()
 

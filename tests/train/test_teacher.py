@@ -17,7 +17,7 @@ from harness.tasks import write_card  # noqa: E402
 from harness.tasks.frontend import SPEECH_LOG_MEL  # noqa: E402
 from harness.train import trainer  # noqa: E402
 from harness.train.distill import teacher  # noqa: E402
-from harness.train.distill.teacher import Teacher, load_teacher, logits_of_views  # noqa: E402
+from harness.train.distill.teacher import Teacher, answers_of_views, load_teacher  # noqa: E402
 from harness.train.examples import TrainingSet, View  # noqa: E402
 from tests.tasks.test_samples import CARD  # noqa: E402
 from tests.train import toys  # noqa: E402
@@ -139,7 +139,8 @@ class Listening:
         self.examples: TrainingSet = replace(examples, through=lambda frontend: view, fingerprint=fingerprint)
 
     def to(self, teacher: Teacher) -> Callable[[int], np.ndarray]:
-        return logits_of_views(teacher, self.examples, lambda epoch: epoch % 2, self.said.append)
+        answers, _ = answers_of_views(teacher, [], self.examples, lambda epoch: epoch % 2, self.said.append)
+        return lambda epoch: answers(epoch).logits
 
 
 WISE = {"name": "wise", "sha256": "1" * 64, "frontend": SPEECH_LOG_MEL}
@@ -155,7 +156,7 @@ def test_a_teacher_of_items_of_another_size_is_refused(cache: Path, wise: Teache
     small = replace(listening.examples.view(0), inputs=np.zeros((2, 5, 5, 1), np.float32))
     examples = replace(listening.examples, through=lambda frontend: lambda epoch: small)
     with pytest.raises(UserError, match=r"expected a teacher that takes inputs of \(5, 5, 1\), wise takes"):
-        logits_of_views(wise, examples, lambda epoch: epoch, listening.said.append)(0)
+        answers_of_views(wise, [], examples, lambda epoch: epoch, listening.said.append)[0](0)
     assert not list(cache.rglob("*.npy"))
 
 
@@ -174,6 +175,27 @@ def test_a_view_is_heard_once_by_all_runs(cache: Path, wise: Teacher) -> None:
     assert later.made == [] and later.said == []
 
 
+def test_layers_are_kept_in_half_precision_beside_the_logits(cache: Path) -> None:
+    listening, network = Listening(), toys.network()
+    wise = Teacher(model=network, **WISE)  # type: ignore[arg-type]
+    listening.to(wise)(0)  # the logits alone are there already
+    layers = ["features", "-2"]
+    answers, shapes = answers_of_views(wise, layers, listening.examples, lambda epoch: epoch % 2, listening.said.append)
+    assert shapes == {"features": (6, 5, 8), "-2": (8,)}
+    [said, again] = [answers(0), answers(2)]
+    assert listening.made == [0, 0]
+    inputs = listening.examples.view(0).inputs
+    maps = keras.Model(network.inputs, network.get_layer("features").output)(inputs, training=False).numpy()
+    np.testing.assert_allclose(said.logits, network(inputs, training=False), atol=1e-5)
+    np.testing.assert_allclose(said.features["features"], maps, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(said.features["-2"], maps.mean(axis=(1, 2)), rtol=2e-3, atol=1e-3)
+    for layer in layers:
+        assert said.features[layer].dtype == np.float16 and len(said.features[layer]) == 8
+        np.testing.assert_array_equal(said.features[layer], again.features[layer])
+    with pytest.raises(UserError, match=r"expected a layer of student of .*features.*, got 'maps'"):
+        answers_of_views(wise, ["maps"], listening.examples, lambda epoch: 0, listening.said.append)
+
+
 @pytest.mark.parametrize(
     "change",
     [{"name": "wiser"}, {"sha256": "2" * 64}, {"frontend": replace(SPEECH_LOG_MEL, hop_ms=20.0)}, {"fingerprint": "x"}],
@@ -186,14 +208,14 @@ def test_another_teacher_front_end_or_data_is_heard_anew(cache: Path, wise: Teac
 
 
 def test_half_a_file_is_never_read(cache: Path, wise: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(path: Path, array: np.ndarray) -> None:
-        save(path, array)
+    def half(path: Path, *arguments: Any, **options: Any) -> None:
+        started(path, *arguments, **options)
         path.write_bytes(path.read_bytes()[:-5])
         raise toys.Killed
 
-    save = np.save
+    started = np.lib.format.open_memmap
     with monkeypatch.context() as broken:
-        broken.setattr(np, "save", half)
+        broken.setattr(np.lib.format, "open_memmap", half)
         with pytest.raises(toys.Killed):
             Listening().to(wise)(0)
     [left] = [path.name for path in cache.rglob("*") if path.is_file()]

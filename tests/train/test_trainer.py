@@ -32,6 +32,7 @@ class Constant:
     """An objective of made-up terms: functions of how much of the run is done."""
 
     variables: tuple[Any, ...] = ()
+    state: tuple[Any, ...] = ()
 
     def __init__(self, model: "keras.Model", **terms: Callable[[Any], Any]) -> None:
         self._model, self._terms = model, terms
@@ -90,15 +91,16 @@ def test_the_loss_falls_and_the_classes_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_ends_where_it_would_have_ended(tmp_path: Path) -> None:
-    """With dropout and a regressor, killed where it hurts most: after an epoch was reported, before its checkpoint."""
+    """With dropout, a regressor and a peer, killed after an epoch was reported and before its checkpoint."""
     examples = toys.toy(lambda inputs, epoch: inputs + np.float32(0.1 * epoch))
-    layers = {"hint_student": "features", "hint_teacher": "features"}
 
     def run(folder: Path, report: Callable[[Epoch], None]) -> tuple["keras.Model", list[np.ndarray]]:
         model = toys.network(dropout=0.5)
-        objective, _ = toys.distilled(model, examples, SAID, toys.network(seed=2), method="soft+hint", **layers)
+        objective, _ = toys.distilled(
+            model, examples, SAID, toys.network(seed=2), method="soft+hint+mutual", methods=toys.HINT
+        )
         toys.trained(model, folder / "c.npz", objective, examples, report=report)
-        return model, [variable.numpy() for variable in objective.variables]
+        return model, [variable.numpy() for variable in objective.state]
 
     whole, regressor = run(tmp_path / "whole", lambda epoch: None)
     log = Logs(tmp_path)

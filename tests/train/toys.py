@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from harness.train.distill.method import Method
+from harness.train.distill.method import Answers, Method, Shapes
 from harness.train.distill.methods import choose
-from harness.train.distill.objective import Distilled
+from harness.train.distill.objective import Distilled, with_layers
 from harness.train.examples import TrainingSet, View
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Distill, Schedule
@@ -21,6 +21,8 @@ SHAPE = (12, 9, 1)
 CLASSES = ("dark", "even", "bright")
 COUNT = 160
 SCHEDULE = Schedule(epochs=3, batch=16, learning_rate=1e-2, ema=0.9, label_smoothing=0.0)
+HINT = {"hint": {"student": "features", "teacher": "features"}}
+"""What a recipe would tell the method of that name."""
 STEPS = COUNT // SCHEDULE.batch
 """Of an epoch."""
 
@@ -74,7 +76,7 @@ def distilled(
     model: keras.Model,
     examples: TrainingSet,
     said: np.ndarray,
-    guide: keras.Model | None = None,
+    teacher: keras.Model | None = None,
     epochs: int = SCHEDULE.epochs,
     **settings: Any,
 ) -> tuple[Distilled, dict[str, Method]]:
@@ -84,15 +86,25 @@ def distilled(
         model: the student.
         examples: of `toy`.
         said: the teachers' logits (n, teachers, classes).
-        guide: the teacher that runs beside the student.
+        teacher: whose layers are compared.
         epochs: of the run.
         settings: of `Distill`.
     """
     chosen = Distill(**{"method": "soft", "teachers": ("a",), **settings})
     methods = choose(chosen)
-    beside = (guide, examples.view) if guide is not None else None
-    objective = Distilled(model, hard(model, examples), methods, chosen, epochs, lambda epoch: said, beside)
-    return objective, methods
+    shapes: Shapes = {}
+
+    def answers(epoch: int) -> Answers:
+        return Answers(said, {})
+
+    if teacher is not None:
+        speaker, shapes = with_layers(teacher, [layer for each in methods.values() for layer in each.teacher_layers])
+
+        def answers(epoch: int) -> Answers:
+            features = speaker(examples.view(epoch).inputs, training=False)[1]
+            return Answers(said, {name: np.asarray(each) for name, each in features.items()})
+
+    return Distilled(model, hard(model, examples), methods, chosen, epochs, answers, shapes), methods
 
 
 class Killed(Exception):

@@ -5,52 +5,31 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from harness.errors import UserError
-from harness.train.distill.method import Answers, Method
-from harness.train.recipe import Distill
-
-Shapes = dict[str, tuple[int, ...]]
+from harness.train.distill.maps import resized, standardised
+from harness.train.distill.method import Answers, LayerMethod, Moment, Shapes
 
 
-class Hint(Method):
-    """Mean squared error between a teacher's layer and a regressor over a student's layer.
+class Hint(LayerMethod):
+    """Mean squared error between a teacher's maps and a regressor over a student's, averaged over the pairs of layers.
 
     The regressor is a 1x1 convolution (the paper's, made as small as it goes), so it costs the student nothing; maps of
-    other sizes are resized to the student's first. The teacher's features are standardised over the batch, so that the
-    term does not hang on how large they happen to be.
+    other sizes are resized to the student's first. The teacher's maps are standardised over the batch.
+    `distill.features_first` is the paper's first stage.
     """
 
-    response = False
+    def build(self, student: keras.Model, mine: Shapes, theirs: Shapes) -> None:
+        """Make the regressors."""
+        self._regressors = []
+        for ours, wanted in zip(self.student_layers, self.teacher_layers, strict=True):
+            regressor = keras.layers.Conv2D(self.maps_of(theirs, wanted, "teacher")[2], 1)
+            regressor.build((None, *self.maps_of(mine, ours, "student")))
+            self._regressors.append(regressor)
+        self.variables = [variable for each in self._regressors for variable in each.trainable_variables]
 
-    def __init__(self, settings: Distill) -> None:
-        """Take `hint_student`, `hint_teacher` and `hint_weight`.
-
-        Raises:
-            UserError: a layer is not named, or there are several teachers.
-        """
-        super().__init__(settings)
-        if not settings.hint_student or not settings.hint_teacher:
-            raise UserError("expected distill.hint_student and distill.hint_teacher with the method 'hint', got none")
-        if len(settings.teachers) != 1:
-            raise UserError(f"expected one teacher with the method 'hint', got {len(settings.teachers)}")
-        self.student_layers = (settings.hint_student,)
-        self.teacher_layers = (settings.hint_teacher,)
-
-    def build(self, student: Shapes, teacher: Shapes) -> None:
-        """Make the regressor."""
-        mine, theirs = student[self.settings.hint_student], teacher[self.settings.hint_teacher]
-        if len(mine) != 3 or len(theirs) != 3:
-            raise UserError(f"expected layers with maps for the method 'hint', got the shapes {mine} and {theirs}")
-        self._regressor = keras.layers.Conv2D(theirs[-1], 1)
-        self._regressor.build((None, *mine))
-        self.variables = self._regressor.trainable_variables
-
-    def compute_loss(self, teacher_outputs: Answers, student_outputs: Answers, **kwargs: Any) -> Any:
-        """Return the term, `hint_weight` included."""
-        guessed = self._regressor(student_outputs.features[self.settings.hint_student])
-        wanted = teacher_outputs.features[self.settings.hint_teacher]
-        if wanted.shape[1:3] != guessed.shape[1:3]:
-            wanted = tf.image.resize(wanted, guessed.shape[1:3], antialias=True)
-        mean, variance = tf.nn.moments(wanted, axes=[0, 1, 2])
-        wanted = (wanted - mean) / tf.sqrt(variance + 1e-5)
-        return self.settings.hint_weight * tf.reduce_mean(tf.square(guessed - wanted))
+    def compute_loss(self, teacher: Answers, student: Answers, *, moment: Moment) -> Any:
+        """Return the term."""
+        errors = [
+            tf.reduce_mean(tf.square(regressor(ours) - standardised(resized(wanted, ours))))
+            for regressor, (ours, wanted) in zip(self._regressors, self.pairs(teacher, student), strict=True)
+        ]
+        return tf.add_n(errors) / len(errors)

@@ -1,4 +1,4 @@
-"""The loss of distillation: alpha * (response terms) + (1 - alpha) * (hard labels) + (hints)."""
+"""The loss of distillation: alpha * (response terms) + (1 - alpha) * (hard labels) + (the other terms)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,10 +7,11 @@ import keras
 import tensorflow as tf
 
 from harness.errors import UserError
-from harness.train.distill.method import Answers, Method
-from harness.train.examples import Floats, View
+from harness.train.distill.method import Answers, Method, Moment, Shapes
+from harness.train.examples import Floats
 from harness.train.objective import HardLabels, Terms
-from harness.train.recipe import Distill, Span
+from harness.train.recipe import Distill
+from harness.train.sections import Span
 
 
 class Distilled:
@@ -23,8 +24,8 @@ class Distilled:
         methods: dict[str, Method],
         settings: Distill,
         epochs: int,
-        said: Callable[[int], Floats],
-        guide: tuple[keras.Model, Callable[[int], View]] | None = None,
+        said: Callable[[int], Answers],
+        theirs: Shapes | None = None,
     ) -> None:
         """Bind a student to what teaches it.
 
@@ -32,47 +33,48 @@ class Distilled:
             student: from inputs to logits.
             hard: the loss of the labels.
             methods: by name.
-            settings: temperature, alpha and the hint's stage.
+            settings: temperature, alpha and the first stage.
             epochs: of the whole run.
-            said: from an epoch to the teachers' logits (n, teachers, classes).
-            guide: the teacher that runs beside the student, and its views; for methods that compare layers.
+            said: from an epoch to what the teachers say of its view: logits (n, teachers, classes), and the outputs of
+                the layers that methods compare.
+            theirs: the shapes of those layers' outputs.
 
         Raises:
-            UserError: a model has no layer of a name that a method compares.
+            UserError: the student has no layer that a method compares, or the layers do not go together.
         """
         self._hard, self._methods, self._settings, self._epochs = hard, methods, settings, epochs
         self._said = said
-        self._student, mine = _with_layers(student, [n for m in methods.values() for n in m.student_layers])
-        theirs: dict[str, tuple[int, ...]] = {}
-        self._guide, self._guide_view = None, None
-        if guide is not None:
-            self._guide, theirs = _with_layers(guide[0], [n for m in methods.values() for n in m.teacher_layers])
-            self._guide_view = guide[1]
+        self._student, mine = with_layers(student, [n for m in methods.values() for n in m.student_layers])
+        self._theirs = list(theirs or {})
         for method in methods.values():
-            method.build(mine, theirs)
+            method.build(student, mine, theirs or {})
 
     @property
     def variables(self) -> Sequence[Any]:
         """Return what the methods train beside the student."""
         return [variable for method in self._methods.values() for variable in method.variables]
 
+    @property
+    def state(self) -> Sequence[Any]:
+        """Return what a checkpoint must hold of the methods."""
+        return [variable for method in self._methods.values() for variable in method.state]
+
     def columns(self, epoch: int) -> tuple[Floats, ...]:
-        """Return the teachers' logits, and the inputs of a teacher that runs beside the student."""
+        """Return the teachers' logits, and the outputs of their layers."""
         said = self._said(epoch)
-        return (said,) if self._guide_view is None else (said, self._guide_view(epoch).inputs)
+        return said.logits, *(said.features[name] for name in self._theirs)
 
     def terms(self, inputs: tf.Tensor, targets: tf.Tensor, columns: tuple[tf.Tensor, ...], done: Any) -> Terms:
         """Return `hard` and one term for each method, weighted."""
-        logits, features = self._student(inputs, training=True)
-        student = Answers(logits, features)
-        guided = self._guide(columns[1], training=False)[1] if self._guide is not None else {}
-        teacher = Answers(columns[0], guided)
-        temperature, alpha = _at(self._settings.temperature, done), _at(self._settings.alpha, done)
-        hints_alone = done < self._settings.hint_epochs / self._epochs
-        answer = tf.where(hints_alone, 0.0, 1.0)
+        student = Answers(*self._student(inputs, training=True))
+        heard = [tf.cast(column, tf.float32) for column in columns]
+        teacher = Answers(heard[0], dict(zip(self._theirs, heard[1:], strict=True)))
+        moment = Moment(inputs, targets, _at(self._settings.temperature, done))
+        alpha = _at(self._settings.alpha, done)
+        answer = tf.where(done < self._settings.features_first / self._epochs, 0.0, 1.0)
         terms: Terms = {}
         for name, method in self._methods.items():
-            term = method.compute_loss(teacher, student, temperature=temperature)
+            term = method.settings.weight * method.compute_loss(teacher, student, moment=moment)
             terms[name] = answer * alpha * term if method.response else term
         share = 1 - alpha if any(method.response for method in self._methods.values()) else 1.0
         terms["hard"] = answer * share * self._hard.loss(student.logits, targets)
@@ -84,12 +86,30 @@ def _at(span: Span, done: Any) -> Any:
     return span[0] + (span[1] - span[0]) * done
 
 
-def _with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, dict[str, tuple[int, ...]]]:
-    """Return the model with the outputs of named layers beside its logits, and their shapes without the batch."""
-    known = {layer.name: layer for layer in model.layers}
-    for name in names:
-        if name not in known:
-            raise UserError(f"expected a layer of {model.name} of {', '.join(known)}, got '{name}'")
-    outputs = {name: known[name].output for name in names}
+def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, Shapes]:
+    """Return the model with the outputs of layers beside its logits, and their shapes without the batch.
+
+    Args:
+        model: from inputs to logits.
+        names: of layers, or their numbers in the model's order, -1 for the last.
+
+    Raises:
+        UserError: there is no such layer.
+    """
+    outputs = {name: _layer(model, name).output for name in names}
     shapes = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
-    return keras.Model(model.inputs, (model.outputs[0], outputs)), shapes
+    return keras.Model(model.inputs[0], (model.outputs[0], outputs)), shapes
+
+
+def _layer(model: keras.Model, name: str) -> keras.Layer:
+    """Return a layer by name or number."""
+    known = {layer.name: layer for layer in model.layers}
+    if name in known:
+        return known[name]
+    try:
+        return model.layers[int(name)]
+    except (ValueError, IndexError):
+        raise UserError(
+            f"expected a layer of {model.name} of {', '.join(known)}, or its number from 0 to {len(known) - 1}, "
+            f"got '{name}'"
+        ) from None

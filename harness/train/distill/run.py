@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -14,10 +14,10 @@ from harness.tasks import Card, write_card
 from harness.tasks.frontend import FrontEnd
 from harness.train import measure, models, recipe, trainer
 from harness.train.compress.convert import convert
-from harness.train.distill.method import Method
+from harness.train.distill.method import Answers, Method, Shapes
 from harness.train.distill.methods import choose
 from harness.train.distill.objective import Distilled
-from harness.train.distill.teacher import Teacher, find_teacher, load_teacher, logits_of_views
+from harness.train.distill.teacher import Teacher, answers_of_views, find_teacher, load_teacher
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
@@ -79,9 +79,13 @@ def distill(
     """
     plan = recipe.read(recipe_file, changes, seed)
     methods = choose(plan.distill)
+    out = out or Path("trained") / plan.name
+    if plan.distill.generations:
+        before = _generation_before(plan, recipe_file, out, changes, say, advance)
+        plan = replace(plan, distill=replace(plan.distill, teachers=(str(before.model),), generations=0))
     trained = {name: find_teacher(name)[1] for name in (*plan.distill.teachers, plan.start) if name}
     models.find(str(plan.student["architecture"]))  # all before the data is read, which takes a minute
-    out = _claim(out or Path("trained") / plan.name, plan, {name: card.sha256 for name, card in trained.items()})
+    out = _claim(out, plan, {name: card.sha256 for name, card in trained.items()})
     examples, frontend = MATERIALS[plan.task].prepare(plan, trained[plan.start].frontend if plan.start else None)
     for note in examples.notes:
         say(note)
@@ -110,6 +114,26 @@ def distill(
     return result
 
 
+def _generation_before(
+    plan: Recipe,
+    recipe_file: Path,
+    out: Path,
+    changes: Sequence[str],
+    say: Say,
+    advance: Callable[[int, int], None],
+) -> Result:
+    """Train the generation that teaches this one, and those before it, each in a folder within its student's.
+
+    It begins from other weights (the next seed), the first from hard labels alone.
+    """
+    left = plan.distill.generations - 1
+    say(f"generation {left + 1} of {plan.name}" + ("" if left else ", from hard labels alone"))
+    alone = () if left else ("distill.method=none", "distill.features_first=0")
+    more = ("export.kind=float", f"name={plan.name}_before", f"distill.generations={left}", *alone)
+    seed = (plan.seed + 1) % 2**32
+    return distill(recipe_file, out / "before", changes=[*changes, *more], seed=seed, say=say, advance=advance)
+
+
 def _go_on_from(trained: Teacher, model: keras.Model) -> None:
     """Give a model the weights of another of the same architecture.
 
@@ -134,16 +158,25 @@ def _objective(
     hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
     if not methods:
         return hard
-    guided = any(method.teacher_layers for method in methods.values())
-    guide = (teachers[0].model, examples.through(teachers[0].frontend)) if guided else None
-    said = _said(teachers, examples, plan, say)
-    return Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, guide)
+    layers = [layer for method in methods.values() for layer in method.teacher_layers]
+    said, theirs = _said(teachers, layers, examples, plan, say)
+    return Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, theirs)
 
 
-def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say) -> Callable[[int], Floats]:
-    """Return the function from an epoch to all teachers' logits (n, teachers, classes)."""
-    each = [logits_of_views(teacher, examples, plan.augmentation.view, say) for teacher in teachers]
-    return lambda epoch: np.stack([logits(epoch) for logits in each], axis=1)
+def _said(
+    teachers: list[Teacher], layers: list[str], examples: TrainingSet, plan: Recipe, say: Say
+) -> tuple[Callable[[int], Answers], Shapes]:
+    """Return the function from an epoch to what all teachers say, and the shapes of the only one's layers' outputs."""
+    each = [answers_of_views(teacher, layers, examples, plan.augmentation.view, say) for teacher in teachers]
+    nobody = np.zeros((len(examples.labels), 0, len(examples.classes)), np.float32)
+
+    def said(epoch: int) -> Answers:
+        if not each:
+            return Answers(nobody, {})
+        answers = [answer(epoch) for answer, _ in each]
+        return Answers(np.stack([one.logits for one in answers], axis=1), answers[0].features)
+
+    return said, each[0][1] if each else {}
 
 
 def _claim(out: Path, plan: Recipe, trained: dict[str, str]) -> Path:

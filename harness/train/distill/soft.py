@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness.train.distill.method import Answers, Method
+from harness.train.distill.method import Answers, Method, Moment
 
 
 class SoftTargets(Method):
@@ -14,10 +14,24 @@ class SoftTargets(Method):
     their probabilities at that temperature.
     """
 
-    def compute_loss(self, teacher_outputs: Answers, student_outputs: Answers, **kwargs: Any) -> Any:
+    def compute_loss(self, teacher: Answers, student: Answers, *, moment: Moment) -> Any:
         """Return the term; 0 where both say the same."""
-        temperature = kwargs["temperature"]
-        taught = tf.reduce_mean(tf.nn.softmax(teacher_outputs.logits / temperature), axis=1)
-        said = tf.nn.log_softmax(student_outputs.logits / temperature)
-        divergence = tf.reduce_sum(tf.math.xlogy(taught, taught) - taught * said, axis=1)
-        return temperature**2 * tf.reduce_mean(divergence)
+        return divergence(together(teacher.logits, moment.temperature), student.logits, moment.temperature)
+
+
+def together(logits: Any, temperature: Any) -> Any:
+    """Return the mean (batch, classes) of the probabilities of teachers with logits (batch, teachers, classes)."""
+    return tf.reduce_mean(tf.nn.softmax(logits / temperature), axis=1)
+
+
+def divergence(taught: Any, logits: Any, temperature: Any) -> Any:
+    """Return T^2 * KL(taught, softmax(logits / T)), the mean over the batch.
+
+    Args:
+        taught: probabilities (batch, classes).
+        logits: (batch, classes).
+        temperature: T.
+    """
+    said = tf.nn.log_softmax(logits / temperature)
+    each = tf.reduce_sum(tf.math.xlogy(taught, taught) - taught * said, axis=1)
+    return temperature**2 * tf.reduce_mean(each)

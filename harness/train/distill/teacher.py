@@ -2,9 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +15,8 @@ from harness import resources
 from harness.errors import UserError
 from harness.tasks import Card, read_card
 from harness.tasks.frontend import FrontEnd
-from harness.train import trainer
+from harness.train.distill.method import Answers, Shapes
+from harness.train.distill.objective import with_layers
 from harness.train.examples import Floats, TrainingSet
 
 
@@ -88,29 +91,51 @@ def path_of_teachers() -> Path:
     return resources.zoo() / "teachers"
 
 
-def logits_of_views(
-    teacher: Teacher, examples: TrainingSet, view_number: Callable[[int], int], say: Callable[[str], None]
-) -> Callable[[int], Floats]:
-    """Return the function from an epoch to the teacher's logits (n, classes) of the view that epoch sees.
+def answers_of_views(
+    teacher: Teacher,
+    layers: Sequence[str],
+    examples: TrainingSet,
+    view_number: Callable[[int], int],
+    say: Callable[[str], None],
+) -> tuple[Callable[[int], Answers], Shapes]:
+    """Return the function from an epoch to what a teacher says of its view, and the shapes of the layers' outputs.
 
-    They are computed once for each view and kept on disk, keyed by teacher, front end, data and augmentation.
+    What it says is logits (n, classes), and the outputs (n, *shape) of layers in half precision, which stay on disk
+    until they are read. Both are computed once for each view and kept, keyed by teacher, front end, data and
+    augmentation.
+
+    Args:
+        teacher: who speaks.
+        layers: names or numbers of its layers.
+        examples: what it is shown, through its own front end.
+        view_number: of an epoch.
+        say: takes a line for each view that is computed.
+
+    Raises:
+        UserError: it has no such layer; where a view is computed, it takes inputs of another shape.
     """
     view = examples.through(teacher.frontend)
     key = hashlib.sha256(f"{teacher.sha256} {teacher.frontend} {examples.fingerprint}".encode()).hexdigest()
     folder = resources.cache() / "teachers" / f"{teacher.name}-{key[:24]}"
+    speaker, shapes = with_layers(teacher.model, layers)
 
-    def logits(epoch: int) -> Floats:
+    def answers(epoch: int) -> Answers:
         number = view_number(epoch)
-        path = folder / f"view{number}.npy"
-        if not path.exists():
+        paths = {layer: folder / f"view{number}{_suffix(layer)}.npy" for layer in ("", *layers)}
+        if not all(path.exists() for path in paths.values()):
             inputs = view(epoch).inputs
             _check_shape(teacher, inputs.shape[1:])
-            said = trainer.logits(teacher.model, inputs)
+            _keep(speaker, inputs, paths)
             say(f"teacher {teacher.name}: view {number} computed once, kept in {folder}")
-            _keep(said, path)
-        return np.asarray(np.load(path), np.float32)
+        kept = {layer: np.load(path, mmap_mode="r" if layer else None) for layer, path in paths.items()}
+        return Answers(np.asarray(kept.pop(""), np.float32), kept)
 
-    return logits
+    return answers, shapes
+
+
+def _suffix(layer: str) -> str:
+    """Return what a layer's name is in a file's name."""
+    return f"-{re.sub(r'[^A-Za-z0-9_-]', '_', layer)}" if layer else ""
 
 
 def _check_shape(teacher: Teacher, shown: tuple[int, ...]) -> None:
@@ -124,9 +149,19 @@ def _check_shape(teacher: Teacher, shown: tuple[int, ...]) -> None:
         raise UserError(f"expected a teacher that takes inputs of {tuple(shown)}, {teacher.name} takes {takes}")
 
 
-def _keep(said: Floats, path: Path) -> None:
-    """Write in one piece: a kill leaves nothing or all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished.npy")
-    np.save(unfinished, said)
-    unfinished.replace(path)
+def _keep(speaker: keras.Model, inputs: Floats, paths: dict[str, Path], batch: int = 512) -> None:
+    """Write what the model says of the inputs, each file in one piece: a kill leaves nothing or all of it."""
+    next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
+    unfinished = {layer: path.with_suffix(f".{os.getpid()}.unfinished.npy") for layer, path in paths.items()}
+    files: dict[str, Any] = {}
+    for start in range(0, len(inputs), batch):
+        logits, features = speaker(inputs[start : start + batch], training=False)
+        for layer, part in {"": logits, **features}.items():
+            if layer not in files:
+                kind, shape = np.float16 if layer else np.float32, (len(inputs), *part.shape[1:])
+                files[layer] = np.lib.format.open_memmap(unfinished[layer], mode="w+", dtype=kind, shape=shape)
+            files[layer][start : start + batch] = np.asarray(part)
+    for file in files.values():
+        file.flush()
+    for layer, path in paths.items():
+        unfinished[layer].replace(path)
