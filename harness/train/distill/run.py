@@ -1,6 +1,7 @@
 """One training run, from a recipe to a model with its card."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 
 from harness.errors import UserError
-from harness.tasks import Card, write_card
+from harness.tasks import Card, read_card, write_card
 from harness.tasks.frontend import FrontEnd
 from harness.train import measure, models, recipe, trainer
 from harness.train.compress.convert import convert
@@ -26,6 +27,8 @@ from harness.train.recipe import Recipe
 
 CHECKPOINT = "checkpoint.npz"
 """Of a run, in its folder."""
+RESULT = "result.json"
+"""Likewise, written last."""
 Say = Callable[[str], None]
 
 
@@ -55,7 +58,8 @@ def distill(
 ) -> Result:
     """Train a student (or a teacher), export it, measure it on the official test set, and write its card.
 
-    The same call after a kill goes on at the last finished epoch and ends with the same weights.
+    The same call after a kill goes on at the last finished epoch and ends with the same weights; of a run that is whole
+    it returns the result.
 
     Args:
         recipe_file: a recipe in TOML; harness/train/recipe.py says what it holds.
@@ -86,6 +90,10 @@ def distill(
     trained = {name: find_teacher(name)[1] for name in (*plan.distill.teachers, plan.start) if name}
     models.find(str(plan.student["architecture"]))  # all before the data is read, which takes a minute
     out = _claim(out, plan, {name: card.sha256 for name, card in trained.items()})
+    finished = _finished(out, plan)
+    if finished:
+        say(f"{finished.model}: finished before; remove {out} to train it again")
+        return finished
     examples, frontend = MATERIALS[plan.task].prepare(plan, trained[plan.start].frontend if plan.start else None)
     for note in examples.notes:
         say(note)
@@ -112,6 +120,29 @@ def distill(
     card = result.card
     say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
     return result
+
+
+def _finished(out: Path, plan: Recipe) -> Result | None:
+    """Return what the run made where it is whole: its last file is there, and the model is the one of its card.
+
+    A teacher that was written again would have another hash, and whoever learnt from it another teacher.
+    """
+    model = _published(out, plan)
+    if not (out / RESULT).exists() or not model.exists():
+        return None
+    card = read_card(model)
+    if card is None or card.sha256 != hashlib.sha256(model.read_bytes()).hexdigest():
+        return None
+    return Result(model, card, _board(plan))
+
+
+def _published(out: Path, plan: Recipe) -> Path:
+    """Return the path of a run's model: a student as .tflite, a teacher as .keras."""
+    return out / f"{plan.name}{'.tflite' if plan.export.kind == 'int8' else '.keras'}"
+
+
+def _board(plan: Recipe) -> str:
+    return plan.export.board if plan.export.kind == "int8" else ""
 
 
 def _generation_before(
@@ -245,16 +276,16 @@ def _card(
 
 def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, card: Card) -> Result:
     """Write the model and its card: a student as int8 .tflite, a teacher as .keras (measured as a float .tflite)."""
+    published = converted = _published(out, plan)
     if plan.export.kind == "int8":
-        published = converted = out / f"{plan.name}.tflite"
         convert(model, converted, calibration)
     else:
-        published, converted = out / f"{plan.name}.keras", out / "float.tflite"
+        converted = out / "float.tflite"
         model.save(published)
         convert(model, converted)
     card = measure.describe(converted.read_bytes(), published, card, plan.data, plan.export.test_samples)
     write_card(card, published.with_suffix(".toml"))
-    return Result(published, card, plan.export.board if plan.export.kind == "int8" else "")
+    return Result(published, card, _board(plan))
 
 
 def _note(result: Result, plan: Recipe, logs: Logs, count: int, out: Path) -> None:
@@ -273,4 +304,6 @@ def _note(result: Result, plan: Recipe, logs: Logs, count: int, out: Path) -> No
     }
     last = logs.lines()[-1]
     more = {"validation": float(last["validation"]), "samples": result.card.samples, "macs": result.card.macs}
-    (out / "result.json").write_text(json.dumps(line | more, indent=1) + "\n", encoding="utf-8")
+    unfinished = (out / RESULT).with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(line | more, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(out / RESULT)

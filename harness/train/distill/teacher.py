@@ -1,9 +1,8 @@
 """A teacher: a .keras file with its card, and what it says of the views that a student sees."""
 
 import hashlib
-import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from harness import resources
 from harness.errors import UserError
 from harness.tasks import Card, read_card
 from harness.tasks.frontend import FrontEnd
+from harness.train.distill import kept
 from harness.train.distill.method import Answers, Shapes
 from harness.train.distill.objective import with_layers
 from harness.train.examples import Floats, TrainingSet
@@ -102,7 +102,7 @@ def answers_of_views(
 
     What it says is logits (n, classes), and the outputs (n, *shape) of layers in half precision, which stay on disk
     until they are read. Both are computed once for each view and kept, keyed by teacher, front end, data and
-    augmentation.
+    augmentation; of what all teachers said, the least used goes when it becomes too much (`kept.AT_MOST`).
 
     Args:
         teacher: who speaks.
@@ -125,12 +125,18 @@ def answers_of_views(
         if not all(path.exists() for path in paths.values()):
             inputs = view(epoch).inputs
             _check_shape(teacher, inputs.shape[1:])
-            _keep(speaker, inputs, paths)
+            kept.write(paths, len(inputs), _precision, _speak(speaker, inputs))
+            kept.trim(folder.parent)
             say(f"teacher {teacher.name}: view {number} computed once, kept in {folder}")
-        kept = {layer: np.load(path, mmap_mode="r" if layer else None) for layer, path in paths.items()}
-        return Answers(np.asarray(kept.pop(""), np.float32), kept)
+        said = {layer: kept.read(path, mapped=bool(layer)) for layer, path in paths.items()}
+        return Answers(said.pop(""), said)
 
     return answers, shapes
+
+
+def _precision(layer: str) -> type[Any]:
+    """Return the type that logits or a layer's outputs are kept in."""
+    return np.float16 if layer else np.float32
 
 
 def _suffix(layer: str) -> str:
@@ -149,19 +155,8 @@ def _check_shape(teacher: Teacher, shown: tuple[int, ...]) -> None:
         raise UserError(f"expected a teacher that takes inputs of {tuple(shown)}, {teacher.name} takes {takes}")
 
 
-def _keep(speaker: keras.Model, inputs: Floats, paths: dict[str, Path], batch: int = 512) -> None:
-    """Write what the model says of the inputs, each file in one piece: a kill leaves nothing or all of it."""
-    next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
-    unfinished = {layer: path.with_suffix(f".{os.getpid()}.unfinished.npy") for layer, path in paths.items()}
-    files: dict[str, Any] = {}
+def _speak(speaker: keras.Model, inputs: Floats, batch: int = 512) -> Iterator[dict[str, Any]]:
+    """Return what a model says of the inputs, a batch at a time: the logits, called "", and the layers' outputs."""
     for start in range(0, len(inputs), batch):
         logits, features = speaker(inputs[start : start + batch], training=False)
-        for layer, part in {"": logits, **features}.items():
-            if layer not in files:
-                kind, shape = np.float16 if layer else np.float32, (len(inputs), *part.shape[1:])
-                files[layer] = np.lib.format.open_memmap(unfinished[layer], mode="w+", dtype=kind, shape=shape)
-            files[layer][start : start + batch] = np.asarray(part)
-    for file in files.values():
-        file.flush()
-    for layer, path in paths.items():
-        unfinished[layer].replace(path)
+        yield {"": logits, **features}
