@@ -409,7 +409,9 @@ def plan(
 
 @app.command()
 def distill(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, and how.")],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe that comes along.")
+    ],
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Wins over the recipe; may be repeated."),
