@@ -16,7 +16,7 @@ from tests.command import ROOT, assert_failed
 from tests.support.tflite_builder import ModelBuilder, Q
 
 PACKED = ("firmware", "boards", "recipes")
-NO_NETWORK = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError|Network is unreachable")
+NO_NETWORK = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError")
 
 
 def build_wheel(folder: Path) -> Path:
