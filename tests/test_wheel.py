@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import __version__
 from tests.command import ROOT, assert_failed
 from tests.support.tflite_builder import ModelBuilder, Q
 
+INFO = f"tinyml_harness-{__version__}.dist-info"
 PACKED = ("firmware", "boards", "recipes")
 NO_NETWORK = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError")
 
@@ -37,8 +39,8 @@ def test_the_wheel_holds_all_that_the_code_reads_and_nothing_else(tmp_path: Path
     package = {name.removeprefix("harness/") for name in names if name.startswith("harness/")}
     packed = {f"_data/{folder}/{name}" for folder in PACKED for name in files_of(ROOT / folder)}
     assert package == files_of(ROOT / "harness") | packed
-    assert {name.split("/")[0] for name in names} == {"harness", "tinyml_harness-0.1.0.dist-info"}
-    assert "tinyml_harness-0.1.0.dist-info/licenses/LICENSE" in names
+    assert {name.split("/")[0] for name in names} == {"harness", INFO}
+    assert f"{INFO}/licenses/LICENSE" in names
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def check(failures: Sequence[str]) -> None:
 def _show(step: Step, speaker: Speaker) -> None:
     speaker.say(f"for {', '.join(step.mends)}:")
     for line in "\n".join(map(str, step.commands)).splitlines():
-        speaker.say(f"    {line}")
-    speaker.say(f"    (to undo it: {step.undo})")
+        speaker.say(line)  # not indented: a shell looks for END at the start of a line
+    speaker.say(f"(to undo it: {step.undo})")
 
 
 def _take(step: Step, speaker: Speaker) -> list[str]:

@@ -223,7 +223,7 @@ def findings(found: Iterable[Any], plan: Any) -> RenderableType:
     return Group(
         table,
         *([Text("harness setup asks, then runs:")] if commands else []),
-        *(_text(f"  {command}") for command in commands),
+        *(_text(command) for command in commands),
         *(_text(f"for you to do: {words}") for words in plan.words),
     )
 
