@@ -233,6 +233,13 @@ def test_what_apt_says_is_passed_on_and_the_failure_named(script: str, words: st
     assert "missing" in result.stdout, "the doctor looked again"
 
 
+def test_an_interrupted_command_is_named(bare: Path) -> None:
+    program(bare, "apt-get", '[ "$1" = update ] || { kill -INT $PPID; /bin/sleep 5; }')
+    result = run(bare, "setup", "--yes")
+    assert_failed(result, 130, "interrupted at:", "apt-get install", "what ran before it stays done")
+    assert result.stdout == ""
+
+
 def test_an_apt_that_installs_nothing_is_seen_through(bare: Path) -> None:
     program(bare, "apt-get", "exit 0")
     assert_failed(run(bare, "setup", "--yes"), 3, "missing or broken: arm-none-eabi-gcc, newlib-nano, qemu-system-arm")
