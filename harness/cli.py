@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from harness import __version__
-from harness.errors import EnvironmentFailure, HarnessError, Interrupted, RuleBroken
+from harness.errors import HarnessError, Interrupted, RuleBroken
 from harness.nearest import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console, RenderableType
 
     from harness.report.progress import Speaker
@@ -263,16 +265,44 @@ def boards(
 
 @app.command()
 def doctor() -> None:
-    """Say what is installed, what is missing, and the command that mends it."""
-    from harness.flows.doctor import examine
+    """Say what is installed, what is missing, and what mends it.
+
+    Exit status 3 where something is missing without which nothing can be measured.
+
+    Example: harness doctor
+    """
+    from harness.flows.doctor import examine, require
+    from harness.flows.mending import make_plan
     from harness.report import terminal
 
-    findings = examine()
-    _show(terminal.findings(findings))
-    missing = [finding for finding in findings if finding.needed and not finding.ok]
-    if missing:
-        names = ", ".join(finding.name for finding in missing)
-        raise EnvironmentFailure(f"missing or broken: {names}; mend it with: {missing[0].remedy}")
+    found = examine()
+    _show(terminal.findings(found, make_plan(found)))
+    require(found)
+
+
+@app.command()
+def setup(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Install what `harness doctor` finds missing; shows each command and how to undo it, and asks.
+
+    Debian packages with apt-get, Python packages with pip, the group of the serial ports, a udev rule. With sudo where
+    it needs root. At the end the doctor looks again.
+
+    Examples:
+      harness setup
+
+      harness setup --yes
+    """
+    from harness.flows.doctor import examine, require
+    from harness.flows.mending import make_plan
+    from harness.flows.setup import check
+    from harness.flows.setup import setup as run_setup
+    from harness.report import terminal
+
+    failures = run_setup(make_plan(examine()), _confirm(yes), _speaker())
+    found = examine()
+    _show(terminal.findings(found, make_plan(found)))
+    check(failures)
+    require(found)
 
 
 @app.command()
@@ -379,7 +409,9 @@ def plan(
 
 @app.command()
 def distill(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, and how.")],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe that comes along.")
+    ],
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Wins over the recipe; may be repeated."),
@@ -457,6 +489,15 @@ def profile(
         _print(json.dumps(report.document(), indent=1, allow_nan=False))
     else:
         _show(terminal.profile(report))
+
+
+def _confirm(yes: bool) -> "Callable[[str], bool] | None":
+    """Return what asks the user; None where there is no terminal to ask on."""
+    if yes:
+        return lambda question: True
+    if not sys.stdin.isatty():
+        return None
+    return lambda question: typer.confirm(question, err=True)
 
 
 def _speaker() -> "Speaker":

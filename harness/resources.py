@@ -7,9 +7,12 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def _folder(name: str) -> Path:
-    """Return the folder `name` of the checkout, or its copy inside the installed wheel."""
-    checkout = _PACKAGE.parent / name
-    return checkout if checkout.is_dir() else _PACKAGE / "_data" / name
+    """Return the folder `name` inside the installed wheel, or that of the checkout.
+
+    The wheel's comes first: what lies beside an installed package is other packages, and one may be called like ours.
+    """
+    packed = _PACKAGE / "_data" / name
+    return packed if packed.is_dir() else _PACKAGE.parent / name
 
 
 def firmware() -> Path:
@@ -20,6 +23,11 @@ def firmware() -> Path:
 def boards() -> Path:
     """Return the folder with one JSON file a board."""
     return _folder("boards")
+
+
+def recipes() -> Path:
+    """Return the folder with one TOML file a training run."""
+    return _folder("recipes")
 
 
 def zoo() -> Path:

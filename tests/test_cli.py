@@ -28,6 +28,8 @@ from tests.rows.examples import make_row
         ["report", "--help"],
         ["diff", "--help"],
         ["profile", "--help"],
+        ["doctor", "--help"],
+        ["setup", "--help"],
     ],
 )
 def test_help_has_an_example(arguments: list[str]) -> None:

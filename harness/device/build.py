@@ -20,7 +20,7 @@ from harness.errors import EnvironmentFailure
 
 Where = Literal["qemu", "hardware"]
 COMPILER = "arm-none-eabi-gcc"
-INSTALL = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+INSTALL = "harness setup, or apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
 OPTIMISATION = "-O2"
 
 

@@ -6,19 +6,36 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.errors import EnvironmentFailure, Interrupted
+from harness import resources
+from harness.errors import EnvironmentFailure, Interrupted, UserError
 from harness.flows.bench import Request, bench
+from harness.nearest import did_you_mean
 from harness.report.progress import Speaker
 from harness.tasks import Card, write_card
 from harness.tasks.card import Measured
 from harness.train import recipe as recipes
 
 
+def find_recipe(name: Path) -> Path:
+    """Return the recipe called `name`: a TOML file, or the stem of one that comes with the harness.
+
+    Raises:
+        UserError: neither; the nearest stem is named.
+    """
+    known = {path.stem: path for path in sorted(resources.recipes().glob("*.toml"))}
+    if name.exists() or name.suffix:
+        return name
+    if str(name) not in known:
+        near = did_you_mean(str(name), known) or f"; {', '.join(known)} come with the harness"
+        raise UserError(f"expected a recipe, a TOML file or the name of one, got {str(name)!r}{near}")
+    return known[str(name)]
+
+
 def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | None, speaker: Speaker) -> Path:
     """Train what a recipe says; see `harness.train.distill.distill`.
 
     Args:
-        recipe: the TOML file.
+        recipe: as `find_recipe` takes it.
         out: the run's folder, None for trained/NAME.
         changes: "section.name=value" each.
         seed: wins over the recipe's.
@@ -32,6 +49,7 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
         EnvironmentFailure: TensorFlow is not installed, the converter or the board failed.
         Interrupted: the user stopped it.
     """
+    recipe = find_recipe(recipe)
     recipes.read(recipe, changes, seed)  # a slip of the pen is told before TensorFlow is imported, which takes seconds
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -1,24 +1,22 @@
 """`harness doctor`: what is installed, what is missing, and what mends it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from harness.device.doctor import checks
-
-# Without these nothing can be measured; the others are advice.
-_NEEDED = ("arm-none-eabi-gcc", "newlib-nano", "qemu-system-arm", "platformio")
+from harness.device.doctor import Check, checks
+from harness.errors import EnvironmentFailure
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at, and whether measuring on an emulated board needs it."""
-
-    name: str
-    ok: bool
-    needed: bool
-    found: str
-    remedy: str
-
-
-def examine() -> list[Finding]:
+def examine() -> list[Check]:
     """Look at everything; nothing is changed."""
-    return [Finding(one.name, one.ok, one.name in _NEEDED, one.found, one.remedy) for one in checks()]
+    return checks()
+
+
+def require(found: Iterable[Check]) -> None:
+    """Refuse a computer on which nothing can be measured.
+
+    Raises:
+        EnvironmentFailure: something that is needed is missing; names it.
+    """
+    missing = [check.name for check in found if check.needed and not check.ok]
+    if missing:
+        raise EnvironmentFailure(f"missing or broken: {', '.join(missing)}; harness setup mends what it can")

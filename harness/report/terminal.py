@@ -209,14 +209,23 @@ def boards(found: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
-def findings(found: Iterable[Any]) -> RenderableType:
-    """Return what the doctor found: objects with `name`, `ok`, `needed`, `found` and `remedy`."""
-    table = Table("", "what", "found", "mend it with", box=box.SIMPLE_HEAD, pad_edge=False)
+def findings(found: Iterable[Any], plan: Any) -> RenderableType:
+    """Return what the doctor found: objects with `name`, `ok`, `needed` and `found`; below, what mends it.
+
+    `plan` has `steps` with `commands`, and `words`; they stand outside the table, where they can be copied whole.
+    """
+    table = Table("", "what", "found", box=box.SIMPLE_HEAD, pad_edge=False)
     for one in found:
         mark = "ok" if one.ok else "missing" if one.needed else "note"
         style = "green" if one.ok else "red" if one.needed else "yellow"
-        table.add_row(Text(mark, style=style), _text(one.name), _text(one.found), _text(one.remedy))
-    return table
+        table.add_row(Text(mark, style=style), _text(one.name), _text(one.found))
+    commands = "\n".join(str(command) for step in plan.steps for command in step.commands).splitlines()
+    return Group(
+        table,
+        *([Text("harness setup asks, then runs:")] if commands else []),
+        *(_text(command) for command in commands),
+        *(_text(f"for you to do: {words}") for words in plan.words),
+    )
 
 
 def _model(row: Row) -> Text:

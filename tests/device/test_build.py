@@ -127,7 +127,7 @@ def test_a_missing_compiler_is_named_with_its_remedy(
     folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(EnvironmentFailure, match=r"arm-none-eabi-gcc.*apt install"):
+    with pytest.raises(EnvironmentFailure, match=r"arm-none-eabi-gcc.*harness setup, or apt install"):
         build(folder, find_board("nano33"), "qemu")
 
 

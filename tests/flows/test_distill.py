@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UserError
 from harness.flows import distill as flow
 from harness.report.progress import Speaker
 from tests.command import ROOT
@@ -43,3 +43,19 @@ def test_without_keras_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "harness.train.distill", None)
     with pytest.raises(flow.EnvironmentFailure, match=r"pip install 'tinyml-harness\[train\]'"):
         flow.distill(QUICK, tmp_path, [], None, Speaker(Console(file=io.StringIO())))
+
+
+def test_a_recipe_that_comes_along_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert flow.find_recipe(Path("kws_quick")) == QUICK
+    (tmp_path / "kws_quick").write_text("mine")
+    assert flow.find_recipe(Path("kws_quick")) == Path("kws_quick"), "a file of the user's wins"
+    assert flow.find_recipe(Path("mine.toml")) == Path("mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("kws_quik", "did you mean 'kws_quick'"), ("zzz", "kws_xxs come with the harness")]
+)
+def test_a_misspelt_recipe_is_answered_with_the_nearest(name: str, words: str) -> None:
+    with pytest.raises(UserError, match=f"got {name!r}; .*{words}"):
+        flow.find_recipe(Path(name))

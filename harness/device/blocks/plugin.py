@@ -52,7 +52,7 @@ def _compile(plugin: Path, flags: Sequence[str]) -> None:
     if compiler is None:
         raise BlocksUnavailable(
             f"expected a C compiler for this computer, {' or '.join(COMPILERS)}, on PATH, found none; "
-            "install one: apt install gcc libc6-dev"
+            "install one: harness setup, or apt install gcc libc6-dev"
         )
     plugin.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=plugin.parent) as work:

@@ -19,7 +19,7 @@ from typing import IO
 from harness.errors import EnvironmentFailure
 
 COMMAND = "qemu-system-arm"
-INSTALL = "apt install qemu-system-arm"
+INSTALL = "harness setup, or apt install qemu-system-arm"
 
 
 @dataclass(frozen=True)
