@@ -7,7 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.errors import EnvironmentFailure, Interrupted
-from harness.flows.bench import Request, bench
+from harness.flows.bench import bench
+from harness.flows.request import Request
 from harness.report.progress import Speaker
 from harness.tasks import Card, write_card
 from harness.tasks.card import Measured
@@ -41,7 +42,9 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
         raise EnvironmentFailure(f"{error}; training needs: pip install 'tinyml-harness[train]'") from error
     try:
         with speaker.steps_bar(f"training {recipe.stem}") as advance:
-            result = train(recipe, out, changes=changes, seed=seed, say=speaker.say, advance=advance)
+            result = train(
+                recipe, out, changes=changes, seed=seed, say=speaker.say, advance=advance, bar=speaker.steps_bar
+            )
     except KeyboardInterrupt:
         raise Interrupted("interrupted: the finished epochs are kept; the same command goes on from there") from None
     if result.board:

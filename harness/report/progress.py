@@ -1,8 +1,10 @@
 """What a command says while it works: words and a progress bar, all on stderr."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +15,7 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -41,7 +44,7 @@ class Speaker:
     def bar(self, what: str, total: int) -> Iterator[Advance]:
         """Show how many of `total` samples are done, and how many a second; yields a function that advances it."""
         started = time.monotonic()
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Rate())
             with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
                 task = progress.add_task(words.plain(what), total=total)
@@ -54,7 +57,7 @@ class Speaker:
     @contextmanager
     def steps_bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show how many steps are done and the time left; yields what takes the number done and that of all."""
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             yield lambda done, steps: None
             return
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
@@ -65,13 +68,53 @@ class Speaker:
     @contextmanager
     def bytes_bar(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
         """Show how many of `total` bytes (None: unknown) are done, `done` of them before; yields what advances it."""
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             yield lambda count: None
             return
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
             task = progress.add_task(words.plain(what), total=total, completed=done)
             yield lambda count: progress.advance(task, count)
+
+    @contextmanager
+    def clock(self, what: str) -> Iterator[None]:
+        """Show how long something takes whose end nobody knows."""
+        if not self._console.is_interactive:
+            yield
+            return
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(words.plain(what), total=None)
+            yield
+
+
+def silence() -> Speaker:
+    """Return a speaker that says nothing."""
+    return Speaker(Console(file=StringIO(), quiet=True))
+
+
+@contextmanager
+def told(speaker: Speaker) -> Iterator[None]:
+    """Let a speaker say what the package logs: commands that are run, files that are written, what a cache had."""
+    logger, handler = logging.getLogger("harness"), _Told(speaker)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Told(logging.Handler):
+    def __init__(self, speaker: Speaker) -> None:
+        super().__init__()
+        self._speaker = speaker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a line."""
+        self._speaker.say(self.format(record))
 
 
 class _Rate(ProgressColumn):

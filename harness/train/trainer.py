@@ -107,10 +107,15 @@ def fit(
         weight.assign(mean)
 
 
-def logits(model: keras.Model, inputs: Floats, batch: int = 512) -> Floats:
-    """Return the model's outputs (n, classes) without training."""
-    parts = [model(inputs[start : start + batch], training=False) for start in range(0, len(inputs), batch)]
-    return np.concatenate([np.asarray(part) for part in parts])
+def logits(
+    model: keras.Model, inputs: Floats, batch: int = 512, advance: Callable[[int, int], None] = lambda done, steps: None
+) -> Floats:
+    """Return the model's outputs (n, classes) without training; `advance` takes the items done and all of them."""
+    parts = []
+    for start in range(0, len(inputs), batch):
+        parts.append(np.asarray(model(inputs[start : start + batch], training=False)))
+        advance(min(start + batch, len(inputs)), len(inputs))
+    return np.concatenate(parts)
 
 
 def balanced_accuracy(model: keras.Model, inputs: Floats, labels: Labels) -> float:

@@ -17,7 +17,7 @@ from harness.train.compress.convert import convert
 from harness.train.distill.method import Method
 from harness.train.distill.methods import choose
 from harness.train.distill.objective import Distilled
-from harness.train.distill.teacher import Teacher, find_teacher, load_teacher, logits_of_views
+from harness.train.distill.teacher import Bar, Teacher, find_teacher, load_teacher, logits_of_views, no_bar
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
@@ -52,6 +52,7 @@ def distill(
     seed: int | None = None,
     say: Say = print,
     advance: Callable[[int, int], None] = lambda done, steps: None,
+    bar: Bar = no_bar,
 ) -> Result:
     """Train a student (or a teacher), export it, measure it on the official test set, and write its card.
 
@@ -64,6 +65,7 @@ def distill(
         seed: wins over the file's.
         say: takes one line an epoch, and one for the result.
         advance: takes the number of training steps done and that of the whole run, after each.
+        bar: shows how far a teacher is with the examples.
 
     Returns:
         The model and its card.
@@ -92,7 +94,8 @@ def distill(
     model = models.build(architecture, examples.calibration.shape[1:], len(examples.classes), **sizes)
     if plan.start:
         _go_on_from(load_teacher(plan.start, examples.classes), model)
-    objective = _objective(model, methods, teachers, examples, plan, say)
+    said = _said(teachers, examples, plan, say, bar)
+    objective = _objective(model, methods, teachers, examples, plan, said)
     logs = Logs(out)
 
     def report(epoch: trainer.Epoch) -> None:
@@ -128,7 +131,7 @@ def _objective(
     teachers: list[Teacher],
     examples: TrainingSet,
     plan: Recipe,
-    say: Say,
+    said: Callable[[int], Floats],
 ) -> Objective:
     """Return what the model is to minimise: hard labels, and what the methods add."""
     hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
@@ -136,13 +139,12 @@ def _objective(
         return hard
     guided = any(method.teacher_layers for method in methods.values())
     guide = (teachers[0].model, examples.through(teachers[0].frontend)) if guided else None
-    said = _said(teachers, examples, plan, say)
     return Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, guide)
 
 
-def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say) -> Callable[[int], Floats]:
+def _said(teachers: list[Teacher], examples: TrainingSet, plan: Recipe, say: Say, bar: Bar) -> Callable[[int], Floats]:
     """Return the function from an epoch to all teachers' logits (n, teachers, classes)."""
-    each = [logits_of_views(teacher, examples, plan.augmentation.view, say) for teacher in teachers]
+    each = [logits_of_views(teacher, examples, plan.augmentation.view, say, bar) for teacher in teachers]
     return lambda epoch: np.stack([logits(epoch) for logits in each], axis=1)
 
 

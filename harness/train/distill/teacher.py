@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,16 @@ from harness.tasks import Card, read_card
 from harness.tasks.frontend import FrontEnd
 from harness.train import trainer
 from harness.train.examples import Floats, TrainingSet
+
+Advance = Callable[[int, int], None]
+Bar = Callable[[str], AbstractContextManager[Advance]]
+"""Shows how far something is: takes what, yields what takes the steps done and all of them."""
+
+
+@contextmanager
+def no_bar(what: str) -> Iterator[Advance]:
+    """Show nothing."""
+    yield lambda done, steps: None
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,11 @@ def path_of_teachers() -> Path:
 
 
 def logits_of_views(
-    teacher: Teacher, examples: TrainingSet, view_number: Callable[[int], int], say: Callable[[str], None]
+    teacher: Teacher,
+    examples: TrainingSet,
+    view_number: Callable[[int], int],
+    say: Callable[[str], None],
+    bar: Bar = no_bar,
 ) -> Callable[[int], Floats]:
     """Return the function from an epoch to the teacher's logits (n, classes) of the view that epoch sees.
 
@@ -105,7 +120,8 @@ def logits_of_views(
         if not path.exists():
             inputs = view(epoch).inputs
             _check_shape(teacher, inputs.shape[1:])
-            said = trainer.logits(teacher.model, inputs)
+            with bar(f"teacher {teacher.name}, view {number}") as advance:
+                said = trainer.logits(teacher.model, inputs, advance=advance)
             say(f"teacher {teacher.name}: view {number} computed once, kept in {folder}")
             _keep(said, path)
         return np.asarray(np.load(path), np.float32)
