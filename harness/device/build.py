@@ -61,6 +61,7 @@ def build(
     environments = (where, "size", "empty")
     with _locked(project):
         _render(project, folder, board)
+        advance(0, len(environments))
         for done, environment in enumerate(environments, start=1):
             _run(project, environment)
             advance(done, len(environments))

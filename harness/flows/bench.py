@@ -154,6 +154,7 @@ def compile_all(
     pairs = [(board, model) for board in boards for model in models]
     compiled = {}
     with speaker.steps_bar("compiling") as advance:
+        advance(0, len(pairs))
         for board, model in pairs:
             folder = work / board.name / model.name
             compiled[board.name, model.name] = compile_for(model, board, folder, optimise)

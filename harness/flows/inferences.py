@@ -10,6 +10,7 @@ from harness.device.blocks import BlocksUnavailable
 from harness.device.blocks.counter import count_blocks
 from harness.device.blocks.plugin import find_plugin
 from harness.device.build import Build
+from harness.device.protocol import Measurement
 from harness.device.runner import open_device
 from harness.flows import timing
 from harness.flows.feed import Feed
@@ -97,7 +98,8 @@ def time_inferences(job: Job, built: Build, counting: BlockCounting, speaker: Sp
             )
             opened = open_device(board, built, where, sha256=job.model.sha256, clock=True, counter=counter, force=force)
             device = stack.enter_context(opened)
-            measured = []
+            measured: list[Measurement] = []
+            advance(0, len(few))
             for row in few:
                 measured.append(device.measure(row.tobytes()))
                 advance(len(measured), len(few))

@@ -251,6 +251,7 @@ def _inputs(
 ) -> NDArray[Any]:
     """Fetch, apply the front end, quantise as the model (or its card) says; in chunks."""
     done = []
+    advance(0, len(chosen))
     for start in range(0, max(len(chosen), 1), _CHUNK):
         done.append(_chunk(dataset, chosen[start : start + _CHUNK], frontend, card, model_input))
         advance(min(start + _CHUNK, len(chosen)), len(chosen))

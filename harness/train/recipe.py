@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 from harness.train.augment.settings import Augmentation
 from harness.train.materials import MATERIALS
 
@@ -177,7 +178,8 @@ def _section(kind: type[Section], table: Any, where: str) -> Section:
     known = {each.name: each.type for each in fields(kind)}  # type: ignore[arg-type]
     for name in table:
         if name not in known:
-            raise UserError(f"expected one of {', '.join(known)} in {where}, got '{name}'")
+            near = did_you_mean(name, known)
+            raise UserError(f"expected one of {', '.join(known)} in {where}, got '{name}'{near}")
     try:
         return kind(**{name: _value(known[name], value, f"'{name}' in {where}") for name, value in table.items()})
     except TypeError as error:
