@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a program that only reads rows needs none of these
     from harness.compiler import Objective
     from harness.flows.run import Run
     from harness.report.progress import Speaker
+    from harness.rows.store import Store, StoredRun
 
 File = str | os.PathLike[str]
 
@@ -259,32 +260,34 @@ def load_rows(*runs: File) -> "pandas.DataFrame":
     from harness.flows.settings import read_settings
     from harness.rows.frames import rows_frame
 
-    found = [run for path in runs or (read_settings().runs,) for run in _read(Path(path))]
-    names = name_runs([folder for folder, _ in found])
+    found: list[StoredRun] = []
+    for path in runs or (read_settings().runs,):
+        store = _read(Path(path))
+        for line in store.damaged:
+            warnings.warn(f"left out, damaged: {line}", stacklevel=2)
+        found += store.runs
     frames = []
-    for name, (_, document) in zip(names, found, strict=True):
-        frame = rows_frame(document.rows)
+    for name, run in zip(name_runs([run.folder for run in found]), found, strict=True):
+        frame = rows_frame(run.document.rows)
         frame.insert(0, "run", pandas.array([name] * len(frame), dtype="string"))
         frames.append(frame)
     return pandas.concat(frames, ignore_index=True)
 
 
-def _read(path: Path) -> list[tuple[Path, Document]]:
-    """Return the run at a path, or those of the store there.
+def _read(path: Path) -> "Store":
+    """Return the store at a path; a run by itself is one, too.
 
     Raises:
         UserError: neither is there, or the run is damaged.
     """
-    from harness.rows.store import ROWS, read_document, read_store
+    from harness.rows.store import ROWS, Store, StoredRun, read_document, read_store
 
     if not path.is_dir() or (path / ROWS).exists():
-        return [(path, read_document(path))]
+        return Store((StoredRun(path, read_document(path)),), ())
     store = read_store(path)
     if not store.runs:
         raise UserError(f"expected a run folder, a {ROWS} or a folder of runs, got {path} without any")
-    for line in store.damaged:
-        warnings.warn(f"left out, damaged: {line}", stacklevel=3)
-    return [(run.folder, run.document) for run in store.runs]
+    return store
 
 
 def _several(given: Any) -> Sequence[Any]:

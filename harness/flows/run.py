@@ -69,7 +69,7 @@ class Run:
         failed = [row for row in rows if row.status != "ok"]
         if failed:
             reasons = "; ".join(f"{row.model} on {row.board}: {row.error}" for row in failed)
-            cause = ExceptionGroup("rows failed", self.failures)
+            cause = ExceptionGroup("rows failed", self.failures) if self.failures else None
             raise EnvironmentFailure(f"{len(failed)} of {len(rows)} rows failed: {reasons}") from cause
 
     def __repr__(self) -> str:
