@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 
 from rich.console import Console
@@ -15,7 +16,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -56,12 +56,15 @@ class Speaker:
 
     @contextmanager
     def steps_bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Show how many steps are done and the time left; yields what takes the number done and that of all."""
+        """Show how many steps are done and the time left; yields what takes the number done and that of all.
+
+        Until it is told for the first time, the time it took so far is shown.
+        """
         if not self._console.is_interactive:
             yield lambda done, steps: None
             return
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
+        with Progress(*columns, _Left(), console=self._console, transient=True) as progress:
             task = progress.add_task(words.plain(what), total=None)
             yield lambda done, steps: progress.update(task, completed=done, total=steps)
 
@@ -75,17 +78,6 @@ class Speaker:
         with Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True) as progress:
             task = progress.add_task(words.plain(what), total=total, completed=done)
             yield lambda count: progress.advance(task, count)
-
-    @contextmanager
-    def clock(self, what: str) -> Iterator[None]:
-        """Show how long something takes whose end nobody knows."""
-        if not self._console.is_interactive:
-            yield
-            return
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            progress.add_task(words.plain(what), total=None)
-            yield
 
 
 def silence() -> Speaker:
@@ -123,3 +115,12 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+
+
+class _Left(TimeRemainingColumn):
+    """The time left; where nobody knows it, the time so far."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text(f"{timedelta(seconds=int(task.elapsed or 0))} so far", style="progress.elapsed")
+        return super().render(task)
