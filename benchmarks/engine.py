@@ -22,7 +22,8 @@ from harness.compiler import Objective
 from harness.compiler.choose import OBJECTIVES
 from harness.device.boards import find_board
 from harness.errors import HarnessError, UserError
-from harness.flows.bench import Request, bench
+from harness.flows.bench import bench
+from harness.flows.request import Request
 from harness.report.progress import Speaker
 from harness.rows.measurement import Document, Row
 from harness.rows.store import write_run

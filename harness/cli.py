@@ -11,13 +11,15 @@ import re
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from harness import __version__
+from harness import __version__, completion
 from harness.errors import HarnessError, Interrupted, RuleBroken
+from harness.flows import choices
 from harness.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,30 +30,71 @@ if TYPE_CHECKING:
     from harness.report.progress import Speaker
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SHARED = ("quiet", "verbose")
+_QUIET, _LOG = (f"harness.{name}" for name in _SHARED)
 
-Where = Literal["auto", "qemu", "hardware", "renode"]
-Objective = Literal["balanced", "latency", "ram", "flash"]
-
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL|ZOO", help="A .tflite file, or a student of the zoo.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL|ZOO", help="A .tflite file, or a student of the zoo.", autocompletion=completion.models
+    ),
+]
+BoardOption = Annotated[
+    str, typer.Option(metavar="NAME", help="A board of `harness boards`.", autocompletion=completion.boards)
+]
+OnOption = Annotated[
+    str,
+    typer.Option(
+        metavar="PLACE",
+        help="qemu, hardware or renode; auto: the board if one answers, else its emulated twin.",
+        autocompletion=completion.places,
+    ),
+]
+FlashOption = Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.", autocompletion=completion.tasks),
+]
 DataOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME|DIR", help="kws01, speech_commands, cifar10, synthetic, random, or a folder with data."),
+    typer.Option(
+        metavar="NAME|DIR",
+        help="kws01, speech_commands, cifar10, synthetic, random, or a folder with data.",
+        autocompletion=completion.data,
+    ),
 ]
-OptimiseOption = Annotated[Objective, typer.Option(help="What the compiler favours.")]
+OptimiseOption = Annotated[
+    str,
+    typer.Option(
+        metavar="GOAL",
+        help="What the compiler favours: balanced, latency, ram or flash.",
+        autocompletion=completion.objectives,
+    ),
+]
 PlotsOption = Annotated[
     bool, typer.Option("--plots", help="Write the plots as PNG and SVG, too, to the folder `plots` beside the page.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help; a backspace keeps each line whole."""
+    head = "Examples:" if len(lines) > 1 else "Example:"
+    return "\n".join(["\b", head, *(f"  {line}" for line in lines)])
+
+
 app = typer.Typer(
     name="harness",
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain text: an example stays one line, whatever the width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-data_app = typer.Typer(help="Fetch the data sets that models are measured on.")
+data_app = typer.Typer(
+    help="Fetch the data sets that models are measured on.",
+    epilog=examples("harness data get cifar10 --out data"),
+    rich_markup_mode=None,
+)
 app.add_typer(data_app, name="data")
 
 
@@ -71,14 +114,14 @@ def run(arguments: list[str]) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends emulators and removes half files, as Ctrl-C does
     try:
-        status = int(app(arguments, prog_name="harness", standalone_mode=False, obj=tuple(arguments)) or 0)
+        status = int(parser()(arguments, prog_name="harness", standalone_mode=False, obj=tuple(arguments)) or 0)
         if status == Interrupted.exit_status:  # typer's word for KeyboardInterrupt
             raise Interrupted("interrupted, nothing was finished")
         return status
     except HarnessError as error:
         return _fail(str(error), error.exit_status, error)
     except typer.TyperException as error:
-        return _fail(f"{_with_nearest(error.format_message().rstrip('.'))} (see harness --help)", 2, error)
+        return _fail(f"{_with_nearest(error)} (see harness --help)", 2, error)
     except OSError as error:
         return _fail(_explain(error), 3, error)
     except Exception as error:
@@ -86,15 +129,57 @@ def run(arguments: list[str]) -> int:
         return _fail(f"unexpected {type(error).__name__}: {error}; {advice}", 3, error)
 
 
-@app.callback(invoke_without_command=True)
+def parser() -> Any:
+    """Return the parser of the command line; what all commands share may stand before or behind a command's name."""
+    root = typer.main.get_command(app)
+    shared = [option for option in root.params if option.name in _SHARED]
+    for command in _commands(root):
+        command.params += shared
+    return root
+
+
+def _commands(group: Any) -> Iterator[Any]:
+    """Yield the commands of a group, and those of the groups in it."""
+    for command in group.commands.values():
+        yield command
+        if hasattr(command, "commands"):
+            yield from _commands(command)
+
+
+def _be_quiet(context: typer.Context, value: bool) -> None:
+    if value:
+        context.meta[_QUIET] = True
+
+
+def _be_verbose(context: typer.Context, value: bool) -> None:
+    if value and _LOG not in context.meta:
+        from harness.report.progress import Speaker, told
+
+        context.meta[_LOG] = context.find_root().with_resource(told(Speaker(_console(sys.stderr))))
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples("harness bench --board nano33", "harness evaluate kws_s --data synthetic", "harness doctor"),
+)
 def harness(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    """Say how fast, how big and how accurate a neural network is on a microcontroller board.
-
-    Example: harness bench --board nano33
-    """
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", callback=_be_quiet, expose_value=False, help="Say nothing but the result, or what failed."
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", callback=_be_verbose, expose_value=False,
+            help="Say which commands are run, which files are written and what came from the cache.",
+        ),
+    ] = False,
+) -> None:  # fmt: skip
+    """Say how fast, how big and how accurate a neural network is on a microcontroller board."""
     if version:
         _print(__version__)
         raise typer.Exit
@@ -102,81 +187,105 @@ def harness(
         _print(context.get_help())
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "harness bench --board nano33",
+        "harness bench my_model.tflite --board nano33 --on qemu --samples 16",
+        "harness bench kws_s kws_xs --board nano33 --data synthetic --json",
+    )
+)
 def bench(
     context: typer.Context,
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL|ZOO]...", help="Default: every zoo student that fits.")
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL|ZOO", help="Default: every zoo student that fits.", autocompletion=completion.models
+        ),
     ] = None,
     board: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A board of `harness boards`; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A board of `harness boards`; may be repeated.", autocompletion=completion.boards
+        ),
     ] = None,
-    on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
-    flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
-    ] = None,
+    on: OnOption = "auto",
+    flash: FlashOption = False,
+    task: TaskOption = None,
     data: DataOption = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The first N of a fixed shuffle; default: 100.")
+        int | None, typer.Option(metavar="N", help="The first N of a fixed shuffle; default: 100.")
     ] = None,
-    optimise: Annotated[Objective | None, typer.Option(help="What the compiler favours; default: balanced.")] = None,
+    optimise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GOAL",
+            help="What the compiler favours: balanced (the default), latency, ram or flash.",
+            autocompletion=completion.objectives,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; default: results/runs/<run>.")
     ] = None,
     plots: PlotsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure models on boards: latency, memory, accuracy, and whether every output byte is right.
+    """Measure models on boards: speed, memory, accuracy, exactness.
 
-    What the command line leaves out is taken from the section tool.harness of pyproject.toml.
-
-    Examples:
-      harness bench --board nano33
-
-      harness bench my_model.tflite --board nano33 --on qemu --samples 16 --json
+    Every output byte is compared with TensorFlow Lite Micro's. What the command line leaves out is taken from the
+    section tool.harness of pyproject.toml.
     """
-    from harness.flows.bench import Request
     from harness.flows.bench import bench as run_bench
     from harness.flows.provenance import command_line
-    from harness.flows.settings import for_bench
+    from harness.flows.request import complete
     from harness.report import terminal
 
-    given = for_bench(models or (), board or (), data, samples, optimise)
-    request = Request(
-        given.models,
-        given.boards,
-        on,
-        flash,
-        task,
-        given.data,
-        given.samples,
-        given.optimise,
-        out,
-        given.runs,
-        plots,
-        command_line(context.obj),
+    request = complete(
+        models or (),
+        board or (),
+        on=on,
+        flash=flash,
+        task=task,
+        data=data,
+        samples=samples,
+        optimise=optimise,
+        out=out,
+        plots=plots,
+        command=command_line(context.obj),
     )
-    run = run_bench(request, _speaker())
+    run = run_bench(request, _speaker(context))
     if as_json:
         _print(run.document.to_json(), end="")
     else:
         _show(terminal.summary(run.document))
-    _speaker().say(f"written to {run.folder}")
+    _speaker(context).say(f"written to {run.folder}")
     run.check()
 
 
-@app.command("compile")
+@app.command(
+    "compile",
+    epilog=examples(
+        "harness compile my_model.tflite -o my_model_c",
+        "harness compile kws_s -o kws_c --core m4f --prefix kws --optimise ram",
+    ),
+)
 def compile_(
+    context: typer.Context,
     model: ModelArgument,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.")],
     prefix: Annotated[str, typer.Option(metavar="NAME", help="Of the C names: NAME_invoke.")] = "model",
-    core: Annotated[str | None, typer.Option(metavar="NAME", help="Default: portable C11 for any compiler.")] = None,
+    core: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="m4f adds assembly for it; default: portable C11 for any compiler.",
+            autocompletion=completion.cores,
+        ),
+    ] = None,
     optimise: OptimiseOption = "balanced",
 ) -> None:
-    """Write a model as a folder of C: init, invoke, tensors, and the kernels it needs.
+    """Write a model as a folder of C for your own firmware.
 
-    Example: harness compile my_model.tflite -o my_model_c
+    The folder has init, invoke, tensors, and the kernels they need.
     """
     from harness.flows.compile import compile_to
 
@@ -184,31 +293,36 @@ def compile_(
     weights, arena = description["flash_weights_bytes"], description["ram_arena_bytes"]
     layers, macs = len(description["layers"]), description["macs"]
     _print(f"{out}: {layers} layers, {macs:,} MACs, {weights:,} bytes of weights, {arena:,} bytes of arena")
-    _speaker().say(f"how to use it: {out / 'README.md'}")
+    _speaker(context).say(f"how to use it: {out / 'README.md'}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "harness evaluate kws_s --data speech_commands",
+        "harness evaluate my_model.tflite --data my_recordings --plot confusion.png",
+    )
+)
 def evaluate(
+    context: typer.Context,
     model: ModelArgument,
     data: DataOption = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="train, validation, test or all; default: test, of a folder all."),
+        typer.Option(
+            metavar="NAME",
+            help="train, validation, test or all; default: test, of a folder all.",
+            autocompletion=completion.splits,
+        ),
     ] = None,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
-    ] = None,
+    task: TaskOption = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the confusion matrix as .png or .svg.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the accuracy of a model on this computer: recall of every class, and what is taken for what.
+    """Measure the accuracy of a model on this computer.
 
-    Examples:
-      harness evaluate my_model.tflite --data kws01 --plot confusion.png
-
-      harness evaluate my_model.tflite --data my_recordings --split test
+    Says the recall of every class, and what is taken for what.
     """
     from harness.flows.evaluate import evaluate as run_evaluate
     from harness.report import confusion, terminal
@@ -216,11 +330,11 @@ def evaluate(
 
     if plot is not None:
         check_plot(plot)
-    document = run_evaluate(model, data=data, split=split, task=task, speaker=_speaker())
+    document = run_evaluate(model, data=data, split=split, task=task, speaker=_speaker(context))
     assert document.confusion is not None
     if plot is not None:
         plot_confusion(document.confusion, terminal.headline(document.rows[0]), plot)
-        _speaker().say(f"drawn to {plot}")
+        _speaker(context).say(f"drawn to {plot}")
     if as_json:
         _print(document.to_json(), end="")
         return
@@ -229,33 +343,36 @@ def evaluate(
     _show(terminal.summary(document))
 
 
-@data_app.command("get")
+@data_app.command("get", epilog=examples("harness data get cifar10 --out data"))
 def data_get(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="speech_commands (2.5 GB) or cifar10 (170 MB).")],
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="speech_commands (2.5 GB) or cifar10 (170 MB).",
+            autocompletion=completion.originals,
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder for all data; default: HARNESS_DATA.")
     ] = None,
 ) -> None:
-    """Download a data set from its authors, check it, unpack it where `--data NAME` finds it.
+    """Download a data set from its authors.
 
-    What broke off goes on where it stopped.
-
-    Example: harness data get cifar10 --out ~/data
+    It is checked and unpacked where `--data NAME` finds it. What broke off goes on where it stopped.
     """
     from harness.flows.data import get_data
 
-    _print(str(get_data(name, out, _speaker())))
+    _print(str(get_data(name, out, _speaker(context))))
 
 
-@app.command()
+@app.command(epilog=examples("harness boards", "harness boards --attached --json"))
 def boards(
     attached: Annotated[bool, typer.Option("--attached", help="Only those attached to this computer.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the boards.
-
-    Example: harness boards --attached
-    """
+    """List the boards."""
     from harness.flows.boards import list_boards
     from harness.report import terminal
 
@@ -263,13 +380,11 @@ def boards(
     _print(json.dumps({"schema": 1, "boards": found}, indent=1)) if as_json else _show(terminal.boards(found))
 
 
-@app.command()
+@app.command(epilog=examples("harness doctor"))
 def doctor() -> None:
     """Say what is installed, what is missing, and what mends it.
 
     Exit status 3 where something is missing without which nothing can be measured.
-
-    Example: harness doctor
     """
     from harness.flows.doctor import examine, require
     from harness.flows.mending import make_plan
@@ -280,17 +395,14 @@ def doctor() -> None:
     require(found)
 
 
-@app.command()
-def setup(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
-    """Install what `harness doctor` finds missing; shows each command and how to undo it, and asks.
+@app.command(epilog=examples("harness setup", "harness setup --yes"))
+def setup(
+    context: typer.Context, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> None:
+    """Install what `harness doctor` finds missing, after asking.
 
-    Debian packages with apt-get, Python packages with pip, the group of the serial ports, a udev rule. With sudo where
-    it needs root. At the end the doctor looks again.
-
-    Examples:
-      harness setup
-
-      harness setup --yes
+    Shows each command and how to undo it: Debian packages with apt-get, Python packages with pip, the group of the
+    serial ports, a udev rule; with sudo where it needs root. At the end the doctor looks again.
     """
     from harness.flows.doctor import examine, require
     from harness.flows.mending import make_plan
@@ -298,37 +410,49 @@ def setup(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
     from harness.flows.setup import setup as run_setup
     from harness.report import terminal
 
-    failures = run_setup(make_plan(examine()), _confirm(yes), _speaker())
+    failures = run_setup(make_plan(examine()), _confirm(yes), _speaker(context))
     found = examine()
     _show(terminal.findings(found, make_plan(found)))
     check(failures)
     require(found)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "harness compare results/baselines/zoo results/runs/mine",
+        "harness compare OLD NEW --fail-on 'instructions>+0.5%' --fail-on 'accuracy<-1'",
+        "harness compare OLD NEW --markdown > comment.md",
+    )
+)
 def compare(
+    context: typer.Context,
     old: Annotated[
-        Path | None, typer.Argument(help="A run folder or its rows.json; default: the baseline of pyproject.toml.")
+        Path | None,
+        typer.Argument(metavar="OLD", help="A run folder or its rows.json; default: the baseline of pyproject.toml."),
     ] = None,
-    new: Annotated[Path | None, typer.Argument(help="Another; default: the newest in results/runs.")] = None,
+    new: Annotated[
+        Path | None, typer.Argument(metavar="NEW", help="Another; default: the newest in results/runs.")
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="'instructions>+0.5%' or 'accuracy<-0.5'; may be repeated."),
+        typer.Option(
+            metavar="RULE",
+            help="'instructions>+0.5%' or 'accuracy<-0.5'; may be repeated.",
+            autocompletion=completion.rules,
+        ),
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a comment for a pull request.")] = False,
 ) -> None:
-    """Show what changed between two runs; exit with 1 when a rule breaks.
+    """Show what changed between two runs, and which rules broke.
 
-    A rule holds the change of a column against a limit: with % relative to OLD, else NEW - OLD. Runs and rules that the
-    command line leaves out are taken from the section tool.harness of pyproject.toml: its baseline, its fail-on, and
-    the newest run in results/runs.
-
-    Example: harness compare results/baselines/nano33 results/runs/mine --fail-on 'instructions>+0.5%'
+    Exit status 1 where a rule broke. A rule holds the change of a column against a limit: with % relative to OLD, else
+    NEW - OLD. Runs and rules that the command line leaves out are taken from the section tool.harness of
+    pyproject.toml: its baseline, its fail-on, and the newest run in results/runs.
     """
     from harness.flows.compare import choose_runs, compare_runs, verdict_line
     from harness.report import pull_request, terminal
 
-    comparison, verdicts = compare_runs(*choose_runs(old, new, fail_on, _speaker()))
+    comparison, verdicts = compare_runs(*choose_runs(old, new, fail_on, _speaker(context)))
     if markdown:
         _print(pull_request.comment(comparison, verdicts), end="")
     else:
@@ -337,8 +461,14 @@ def compare(
         raise RuleBroken(verdict_line(comparison, verdicts))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "harness history kws_s --board nano33 -o history.svg",
+        "harness history kws_s --board nano33 --where qemu --json",
+    )
+)
 def history(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of a model in the runs, or its file.")],
     board: Annotated[str, typer.Option(metavar="NAME", help="A board of the runs.")],
     where: Annotated[
@@ -350,9 +480,9 @@ def history(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one model on one board through all runs: what changed from commit to commit.
+    """Show one model on one board through all runs.
 
-    Example: harness history kws_s --board nano33 -o history.svg
+    Says what changed from commit to commit.
     """
     from harness.flows.history import document, read_history
     from harness.report import history as report
@@ -360,55 +490,62 @@ def history(
 
     if out is not None:
         check_plot(out, "-o")
-    entries = read_history(model, board, where, runs, _speaker())
+    entries = read_history(model, board, where, runs, _speaker(context))
     if out is not None:
         report.draw(entries, out)
-        _speaker().say(f"drawn to {out}")
+        _speaker(context).say(f"drawn to {out}")
     if as_json:
         _print(json.dumps(document(entries), indent=1, allow_nan=False))
     else:
         _show(report.table(entries))
 
 
-@app.command()
+@app.command(epilog=examples("harness report results/baselines/zoo results/runs/mine -o both.html"))
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders or their rows.json.")],
+    context: typer.Context,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders or their rows.json.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write, FILE.html.")],
     plots: PlotsOption = False,
 ) -> None:
-    """Write one page about one or several runs: table, plots, layers, confusion matrices, provenance.
+    """Write one page about one or several runs.
 
-    Example: harness report results/baselines/zoo results/runs/mine -o both.html
+    It has the table, plots, layers, confusion matrices and provenance.
     """
     from harness.flows.report import report as write_report
 
-    write_report(runs, out, plots=plots, speaker=_speaker())
+    write_report(runs, out, plots=plots, speaker=_speaker(context))
     _print(str(out))
 
 
-@app.command()
+@app.command(epilog=examples("harness plan my_model.tflite --board nano33 --optimise ram"))
 def plan(
     model: ModelArgument,
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    board: BoardOption,
     optimise: OptimiseOption = "balanced",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a model will take on a board, and which kernel each layer gets, before anything is built.
+    """Show what a model will take on a board; nothing is built.
 
-    Example: harness plan my_model.tflite --board nano33 --optimise ram
+    Says which kernel each layer gets, and what lies where in memory.
     """
     from harness.flows.plan import plan as make_plan
     from harness.report import terminal
 
-    report = make_plan(model, board, optimise)
+    report = make_plan(model, board, choices.objective(optimise))
     if as_json:
         _print(json.dumps(report.document(), indent=1, allow_nan=False))
     else:
         _show(terminal.plan(report))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "harness distill recipes/kws_quick.toml --out quick",
+        "harness distill recipes/kws_quick.toml --set distill.temperature=2 --seed 1",
+    )
+)
 def distill(
+    context: typer.Context,
     recipe: Annotated[
         Path, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe that comes along.")
     ],
@@ -419,42 +556,40 @@ def distill(
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Wins over the recipe's.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; default: trained/NAME.")] = None,
 ) -> None:
-    """Train a student from its teachers, quantise it, and say how accurate, big and fast it is.
+    """Train a student from its teachers, quantise and measure it.
 
     The same command after an interruption goes on at the last finished epoch.
-
-    Example: harness distill recipes/kws_quick.toml --set distill.temperature=2 --out quick
     """
     from harness.flows.distill import distill as run_distill
 
-    _print(str(run_distill(recipe, out, changes or [], seed, _speaker())))
+    _print(str(run_distill(recipe, out, changes or [], seed, _speaker(context))))
 
 
-@app.command()
+@app.command(epilog=examples("harness diff my_model.tflite --board nano33 --on qemu"))
 def diff(
+    context: typer.Context,
     model: ModelArgument,
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
-    on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
-    flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="kws or vision; default: what fits the model.")
-    ] = None,
+    board: BoardOption,
+    on: OnOption = "auto",
+    flash: FlashOption = False,
+    task: TaskOption = None,
     data: DataOption = None,
-    samples: Annotated[int, typer.Option(min=1, metavar="N", help="The first N of a fixed shuffle.")] = 4,
+    samples: Annotated[int, typer.Option(metavar="N", help="The first N of a fixed shuffle.")] = 4,
     optimise: OptimiseOption = "balanced",
     as_json: JsonOption = False,
 ) -> None:
-    """Compare every layer on a board with TensorFlow Lite Micro's, byte for byte; name the first that differs.
+    """Find the first layer that computes something else on a board.
 
-    Exit status 1 where a layer differs.
-
-    Example: harness diff my_model.tflite --board nano33 --on qemu
+    Every layer is compared with TensorFlow Lite Micro's, byte for byte. Exit status 1 where one differs.
     """
-    from harness.flows.bench import Request
     from harness.flows.diff import diff as run_diff
+    from harness.flows.request import Request
     from harness.report import terminal
 
-    report = run_diff(Request((model,), (board,), on, flash, task, data, samples, optimise, None), _speaker())
+    report = run_diff(
+        Request((model,), (board,), on, flash, task, data, samples, choices.objective(optimise), None),
+        _speaker(context),
+    )
     if as_json:
         _print(json.dumps(report.document(), indent=1, allow_nan=False))
     else:
@@ -462,29 +597,29 @@ def diff(
     report.check()
 
 
-@app.command()
+@app.command(epilog=examples("harness profile my_model.tflite --board nano33 --on qemu"))
 def profile(
+    context: typer.Context,
     model: ModelArgument,
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
-    on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
-    flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
+    board: BoardOption,
+    on: OnOption = "auto",
+    flash: FlashOption = False,
     data: DataOption = None,
     optimise: OptimiseOption = "balanced",
     as_json: JsonOption = False,
 ) -> None:
-    """Show where an inference spends its instructions and cycles, by layer and by function.
+    """Show where an inference spends its instructions and cycles.
 
-    On the emulated board instructions are exact and cycles estimated; a real board times its layers alone.
-
-    Example: harness profile my_model.tflite --board nano33 --on qemu
+    By layer and by function. On the emulated board instructions are exact and cycles estimated; a real board times its
+    layers alone.
     """
-    from harness.flows.bench import Request
     from harness.flows.profile import profile as run_profile
+    from harness.flows.request import Request
     from harness.flows.timing import INFERENCES
     from harness.report import terminal
 
-    request = Request((model,), (board,), on, flash, None, data, INFERENCES, optimise, None)
-    report = run_profile(request, _speaker())
+    request = Request((model,), (board,), on, flash, None, data, INFERENCES, choices.objective(optimise), None)
+    report = run_profile(request, _speaker(context))
     if as_json:
         _print(json.dumps(report.document(), indent=1, allow_nan=False))
     else:
@@ -500,10 +635,10 @@ def _confirm(yes: bool) -> "Callable[[str], bool] | None":
     return lambda question: typer.confirm(question, err=True)
 
 
-def _speaker() -> "Speaker":
-    from harness.report.progress import Speaker
+def _speaker(context: typer.Context) -> "Speaker":
+    from harness.report.progress import Speaker, silence
 
-    return Speaker(_console(sys.stderr))
+    return silence() if _QUIET in context.meta else Speaker(_console(sys.stderr))
 
 
 def _show(what: "RenderableType") -> None:
@@ -528,14 +663,23 @@ def _console(file: Any) -> "Console":
 
     from harness.report.terminal import WIDTH
 
-    return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+    terminal = file.isatty()
+    return Console(
+        file=file,
+        width=None if terminal else WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        force_interactive=None if terminal else False,  # FORCE_COLOR may colour a pipe, but nothing moves in one
+        highlight=False,
+    )
 
 
-def _with_nearest(message: str) -> str:
-    """Put the nearest name behind a message that lists the names of a choice."""
-    message = message.replace("Value error, ", "")
-    choice = re.search(r"('[^']*') is not one of (.*)", message)
-    return message + did_you_mean(choice[1].strip("'"), re.findall(r"'([^']*)'", choice[2])) if choice else message
+def _with_nearest(error: typer.TyperException) -> str:
+    """Put the nearest name behind a message about one that the parser does not know."""
+    options = getattr(error, "possibilities", None)  # of an unknown option
+    if options is not None:
+        return error.message + did_you_mean(getattr(error, "option_name", ""), options)
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
+    return re.sub(r"\. Did you mean ('[^']*').*", r"; did you mean \1?", message)
 
 
 def _explain(error: OSError) -> str:

@@ -2,10 +2,11 @@
 
 import fcntl
 import hashlib
+import logging
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ COMPILER = "arm-none-eabi-gcc"
 INSTALL = "harness setup, or apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
 OPTIMISATION = "-O2"
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Build:
@@ -36,13 +39,16 @@ class Build:
     flags: str
 
 
-def build(folder: Path, board: Board, where: Where) -> Build:
+def build(
+    folder: Path, board: Board, where: Where, advance: Callable[[int, int], None] = lambda done, steps: None
+) -> Build:
     """Build the measuring firmware and the two size ELFs.
 
     Args:
         folder: a C folder with prefix `model`.
         board: what to build for.
         where: "qemu" for the emulated twin, "hardware" for the board itself.
+        advance: called after each step with the number of steps done and that of all.
 
     Returns:
         The paths of the ELFs, inside the cache; the same inputs give the same paths and are not built twice.
@@ -52,11 +58,14 @@ def build(folder: Path, board: Board, where: Where) -> Build:
     """
     toolchain = compiler_version()
     project = resources.cache() / "builds" / _key(folder, board, toolchain)
+    environments = (where, "size", "empty")
     with _locked(project):
         _render(project, folder, board)
-        for environment in (where, "size", "empty"):
+        advance(0, len(environments))
+        for done, environment in enumerate(environments, start=1):
             _run(project, environment)
-    elf = {name: project / ".pio" / "build" / name / "firmware.elf" for name in (where, "size", "empty")}
+            advance(done, len(environments))
+    elf = {name: project / ".pio" / "build" / name / "firmware.elf" for name in environments}
     flags = f"{OPTIMISATION} {board.code_flags}"
     return Build(project, elf[where], elf["size"], elf["empty"], toolchain, flags)
 
@@ -99,6 +108,7 @@ def _locked(project: Path) -> Iterator[None]:
 def _render(project: Path, folder: Path, board: Board) -> None:
     """Write the project; files that are there already stay, so that nothing is compiled twice."""
     if (project / "platformio.ini").exists():
+        log.info("from the cache: the build in %s", project)
         return
     firmware = resources.firmware()
     shutil.rmtree(project, ignore_errors=True)
@@ -115,6 +125,7 @@ def _render(project: Path, folder: Path, board: Board) -> None:
     # platformio.ini last: it says that the project is whole.
     for template, target in (("platform/link.ld.jinja", "link.ld"), ("platformio.ini.jinja", "platformio.ini")):
         (project / target).write_text(templates.get_template(template).render(context), encoding="utf-8")
+    log.info("wrote the PlatformIO project %s", project)
 
 
 def _run(project: Path, environment: str) -> None:

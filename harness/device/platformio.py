@@ -5,7 +5,9 @@ that package is not installed, the same SCons from PyPI is put in its place: thr
 """
 
 import json
+import logging
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from harness import resources
 from harness.errors import EnvironmentFailure
 
 _RUN_SCONS = "import sys\n\nimport SCons.Script\n\nsys.exit(SCons.Script.main())\n"
+log = logging.getLogger(__name__)
 _NO_SPACE = "No space left on device"
 
 
@@ -63,6 +66,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     settings = environment() | {"PLATFORMIO_PLATFORMS_DIR": str(project / "platforms")}
     if "hardware" in arguments:
         settings.pop("PLATFORMIO_PLATFORMS_DIR")
+    log.info("run: %s", shlex.join(command))
     try:
         return subprocess.run(command, env=settings, capture_output=True, text=True, errors="replace", check=False)
     except OSError as error:

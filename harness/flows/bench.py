@@ -1,8 +1,8 @@
 """`harness bench`: compile -> build -> measure -> compare with the oracle -> store. The main job, told as a story."""
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,66 +17,25 @@ from harness.device.boards import Board, find_board
 from harness.device.build import Build, build, compiler_version
 from harness.device.runner import open_device
 from harness.device.sizes import measure_sizes
-from harness.errors import EnvironmentFailure, HarnessError, Interrupted, UserError
+from harness.errors import HarnessError, UserError
 from harness.flows.feed import Feed, first_output, model_input, output_rows, prepare
-from harness.flows.inferences import BlockCounting, Job, Timed, find_counting, time_inferences
+from harness.flows.inferences import BlockCounting, Job, Timed, building, find_counting, time_inferences
 from harness.flows.models import Model, find_models
 from harness.flows.place import choose
 from harness.flows.provenance import provenance
 from harness.flows.report import PAGE, draw
+from harness.flows.request import Request
+from harness.flows.run import Run
 from harness.oracle import Oracle, cached_run, engine_of
 from harness.report import csv, markdown
 from harness.report.entries import Source
 from harness.report.progress import Speaker
 from harness.rows.measurement import Confusion, Document, Layer, Row, row_id
-from harness.rows.store import RUNS, append_run, check_free, write_run
+from harness.rows.store import append_run, check_free, write_run
 
 ENGINE = "harness"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for; see the command line. `command` is the line itself, for the record."""
-
-    models: tuple[str, ...]
-    boards: tuple[str, ...]
-    on: str
-    flash: bool
-    task: str | None
-    data: str | None
-    samples: int
-    optimise: Objective
-    out: Path | None
-    runs: Path = RUNS
-    plots: bool = False
-    command: str | None = None
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that was written to its folder."""
-
-    document: Document
-    folder: Path
-    failures: tuple[Exception, ...] = ()
-    interrupted: bool = False
-
-    def check(self) -> None:
-        """Raise what the command must end with when not every row is fine.
-
-        Raises:
-            Interrupted: the user stopped it.
-            EnvironmentFailure: a row failed; names each and why.
-        """
-        rows = self.document.rows
-        if self.interrupted:
-            done = sum(row.status == "ok" for row in rows)
-            raise Interrupted(f"interrupted: {done} finished rows are kept in {self.folder}")
-        failed = [row for row in rows if row.status != "ok"]
-        if failed:
-            reasons = "; ".join(f"{row.model} on {row.board}: {row.error}" for row in failed)
-            cause = ExceptionGroup("rows failed", self.failures)
-            raise EnvironmentFailure(f"{len(failed)} of {len(rows)} rows failed: {reasons}") from cause
+_LOOK_S = 0.2
+"""How often the oracle is looked after."""
 
 
 @dataclass
@@ -171,11 +130,7 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     """
     boards = [find_board(name) for name in dict.fromkeys(request.boards)]
     models = find_models(request.models)
-    compiled = {
-        (board.name, model.name): compile_for(model, board, work / board.name / model.name, request.optimise)
-        for board in boards
-        for model in models
-    }
+    compiled = compile_all(models, boards, work, request.optimise, speaker)
     fitting = [
         (board, model, compiled[board.name, model.name])
         for board in boards
@@ -184,12 +139,27 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
     ]
     if not fitting:
         raise UserError(f"no student of the zoo fits {', '.join(board.name for board in boards)}: name a .tflite file")
-    feeds = {model.name: feed_for(model, code, request) for _, model, code in fitting}
+    feeds = {model.name: feed_for(model, code, request, speaker) for _, model, code in fitting}
     for note in dict.fromkeys(note for feed in feeds.values() for note in feed.samples.notes):
         speaker.say(note)
     compiler_version()
     places = {board.name: choose(board, request.on, request.flash, speaker) for board in boards}
     return [Job(model, places[board.name], code, feeds[model.name]) for board, model, code in fitting]
+
+
+def compile_all(
+    models: Sequence[Model], boards: Sequence[Board], work: Path, optimise: Objective, speaker: Speaker
+) -> dict[tuple[str, str], Compiled]:
+    """Return the code of every model for every board, by their names."""
+    pairs = [(board, model) for board in boards for model in models]
+    compiled = {}
+    with speaker.steps_bar("compiling") as advance:
+        advance(0, len(pairs))
+        for board, model in pairs:
+            folder = work / board.name / model.name
+            compiled[board.name, model.name] = compile_for(model, board, folder, optimise)
+            advance(len(compiled), len(pairs))
+    return compiled
 
 
 def compile_for(model: Model, board: Board, out: Path, optimise: Objective) -> Compiled:
@@ -219,11 +189,14 @@ def fits(model: Model, compiled: Compiled, board: Board, *, named: bool) -> bool
     return not problems
 
 
-def feed_for(model: Model, compiled: Compiled, request: Request) -> Feed:
+def feed_for(model: Model, compiled: Compiled, request: Request, speaker: Speaker) -> Feed:
     """Read the samples of a model."""
     inputs = [model_input(tensor) for tensor in compiled.description["inputs"]]
     output = int(np.prod(compiled.description["outputs"][0]["shape"]))
-    return prepare(model, inputs, output, task=request.task, data=request.data, samples=request.samples)
+    with speaker.steps_bar(f"{model.name}: reading samples") as advance:
+        return prepare(
+            model, inputs, output, task=request.task, data=request.data, samples=request.samples, advance=advance
+        )
 
 
 def identity(job: Job, request: Request) -> dict[str, Any]:
@@ -261,13 +234,15 @@ def finish(job: Job, request: Request, counting: BlockCounting, findings: Findin
     try:
         # The oracle works beside the device: neither waits for the other's arithmetic.
         with ThreadPoolExecutor(1) as pool, Oracle() as oracle:
-            golden = pool.submit(golden_outputs, oracle, job)
-            speaker.say(f"{job.model.name}: building for {job.place.board.name}")
-            built = build(job.compiled.folder, job.place.board, job.place.where)
+            answered: list[int] = []
+            golden = pool.submit(golden_outputs, oracle, job, answered.append)
+            with building(job, speaker) as advance:
+                built = build(job.compiled.folder, job.place.board, job.place.where, advance)
             note_build(job, built, findings)
             note_time(job, time_inferences(job, built, counting, speaker, force=request.flash), findings)
             outputs = run_samples(job, built, request, speaker)
-            judge(job, outputs, golden, findings, speaker)
+            wait_for_oracle(job, golden, answered, speaker)
+            judge(job, outputs, golden.result(), findings, speaker)
     finally:
         findings.columns["seconds"] = round(time.monotonic() - clock, 3)
     return findings.row("ok")
@@ -308,19 +283,28 @@ def run_samples(job: Job, built: Build, request: Request, speaker: Speaker) -> N
     return np.concatenate(batches)
 
 
-def golden_outputs(oracle: Oracle, job: Job) -> NDArray[np.uint8]:
+def golden_outputs(oracle: Oracle, job: Job, progress: Callable[[int], None]) -> NDArray[np.uint8]:
     """Return the oracle's output bytes (n, output bytes) of all samples."""
     engine = engine_of(job.model.content)
-    return output_rows(cached_run(oracle, job.model.content, job.feed.inputs, engine=engine))
+    return output_rows(cached_run(oracle, job.model.content, job.feed.inputs, engine=engine, progress=progress))
+
+
+def wait_for_oracle(job: Job, golden: Future[NDArray[np.uint8]], answered: Sequence[int], speaker: Speaker) -> None:
+    """Wait until the oracle is done; `answered` are the samples of each of its answers so far."""
+    if golden.done():
+        return
+    what = f"{job.model.name}: waiting for the oracle"
+    speaker.say(what)
+    with speaker.steps_bar(what) as advance:
+        while not wait([golden], timeout=_LOOK_S).done:
+            advance(sum(answered), len(job.feed))
 
 
 def judge(
-    job: Job, outputs: NDArray[np.uint8], golden: "Future[NDArray[np.uint8]]", findings: Findings, speaker: Speaker
+    job: Job, outputs: NDArray[np.uint8], golden: NDArray[np.uint8], findings: Findings, speaker: Speaker
 ) -> None:
     """Compare the outputs with the oracle's, byte for byte, and with the labels."""
-    if not golden.done():
-        speaker.say(f"{job.model.name}: waiting for the oracle")
-    exact = int((outputs == golden.result()).all(axis=1).sum())
+    exact = int((outputs == golden).all(axis=1).sum())
     answers = first_output(outputs, job.compiled.description["outputs"])
     findings.columns |= {"bit_exact_samples": exact, "accuracy": job.feed.accuracy(answers)}
     findings.confusion = job.feed.confusion(answers)

@@ -1,19 +1,19 @@
 """`harness compile`: a .tflite becomes a folder of C, whole or not at all."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from harness.compiler import Objective
 from harness.errors import UserError
+from harness.flows import choices
 from harness.flows.models import find_model
-from harness.nearest import did_you_mean
 
-CORES = ("m0plus", "m3", "m4f", "m7", "m33", "m55")
+log = logging.getLogger(__name__)
 
 
-def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise: Objective) -> dict[str, Any]:
+def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise: str) -> dict[str, Any]:
     """Write the C folder of a model and return the content of its model.json.
 
     Args:
@@ -24,21 +24,22 @@ def compile_to(name: str, out: Path, *, prefix: str, core: str | None, optimise:
         optimise: balanced, latency, ram or flash.
 
     Raises:
-        UserError: no such core, or the model cannot be read or compiled; nothing is written then.
+        UserError: no such core or objective, or the model cannot be read or compiled; nothing is written then.
     """
     from harness.compiler import compile_model
 
-    if core is not None and core not in CORES:
-        known = f"expected one of {', '.join(CORES)}, or none for portable C"
-        raise UserError(f"unknown core {core!r}: {known}{did_you_mean(core, CORES)}")
+    if core is not None:
+        choices.core(core)
+    objective = choices.objective(optimise)
     model = find_model(name)
     if out.exists() and not out.is_dir():
         raise UserError(f"expected a folder after -o, got the file {out}: name another")
     out = out.absolute()
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        compiled = compile_model(model.path, partial, prefix=prefix, core=core, optimise=optimise)
+        compiled = compile_model(model.path, partial, prefix=prefix, core=core, optimise=objective)
         shutil.copytree(partial, out, dirs_exist_ok=True) if out.exists() else partial.replace(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    log.info("wrote %s", out)
     return compiled.description

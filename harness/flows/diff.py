@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from harness.device.build import Build, build
 from harness.device.runner import Device, open_device
 from harness.errors import Difference
-from harness.flows.bench import Request, plan
-from harness.flows.inferences import Job
+from harness.flows.bench import plan
+from harness.flows.inferences import Job, building
+from harness.flows.request import Request
 from harness.oracle import Oracle, engine_of
 from harness.report import words
 from harness.report.progress import Speaker
@@ -143,8 +144,8 @@ def diff(request: Request, speaker: Speaker) -> Report:
     with TemporaryDirectory(prefix="harness-") as work:
         [job] = plan(request, Path(work), speaker)
         layers = traced_layers(job.compiled.description)
-        speaker.say(f"{job.model.name}: building for {job.place.board.name}")
-        built = build(job.compiled.folder, job.place.board, job.place.where)
+        with building(job, speaker) as advance:
+            built = build(job.compiled.folder, job.place.board, job.place.where, advance)
         found = []
         with (
             Oracle() as oracle,

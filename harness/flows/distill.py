@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from harness import resources
 from harness.errors import EnvironmentFailure, Interrupted, UserError
-from harness.flows.bench import Request, bench
+from harness.flows.bench import bench
+from harness.flows.request import Request
 from harness.nearest import did_you_mean
 from harness.report.progress import Speaker
 from harness.tasks import Card, write_card
@@ -59,7 +60,9 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
         raise EnvironmentFailure(f"{error}; training needs: pip install 'tinyml-harness[train]'") from error
     try:
         with speaker.steps_bar(f"training {recipe.stem}") as advance:
-            result = train(recipe, out, changes=changes, seed=seed, say=speaker.say, advance=advance)
+            result = train(
+                recipe, out, changes=changes, seed=seed, say=speaker.say, advance=advance, bar=speaker.steps_bar
+            )
     except KeyboardInterrupt:
         raise Interrupted("interrupted: the finished epochs are kept; the same command goes on from there") from None
     if result.board:

@@ -58,8 +58,12 @@ def check(path: Path, sha256: str, url: str, speaker: Speaker) -> None:
         EnvironmentFailure: it differs.
     """
     speaker.say(f"{path.name}: checking {_size(path):,} bytes")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file, speaker.bytes_bar(f"checking {path.name}", _size(path)) as advance:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            advance(len(chunk))
+    found = digest.hexdigest()
     if found != sha256:
         path.unlink()
         raise EnvironmentFailure(

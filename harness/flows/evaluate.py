@@ -41,7 +41,18 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
     runs = as_tflite(model, speaker)
     content = runs.read_bytes()
     inputs, outputs, macs = _read_border(runs)
-    feed = prepare(model, inputs, outputs, task=task, data=data, samples=EVERYTHING, split=split, labelled=True)
+    with speaker.steps_bar(f"{model.name}: reading samples") as advance:
+        feed = prepare(
+            model,
+            inputs,
+            outputs,
+            task=task,
+            data=data,
+            samples=EVERYTHING,
+            split=split,
+            labelled=True,
+            advance=advance,
+        )
     for note in feed.samples.notes:
         speaker.say(note)
     engine = engine_of(content)

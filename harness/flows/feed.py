@@ -1,6 +1,6 @@
 """What a model is fed with: the task it is of, its card, and samples as bytes in the model's own layout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,7 @@ def prepare(
     samples: int,
     split: str | None = None,
     labelled: bool = False,
+    advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> Feed:
     """Read the samples for a model.
 
@@ -89,6 +90,7 @@ def prepare(
         samples: how many at most.
         split: which part of the data; None for "test" of a named data set and "all" of a folder.
         labelled: data without labels is of no use.
+        advance: called now and then with the number of samples that were read and that of all.
 
     Raises:
         UserError: the card is not of this file, or the data is missing, has no labels or does not fit.
@@ -107,7 +109,7 @@ def prepare(
             raise UserError(f"{model.name} has {len(inputs)} inputs: expected --data random, got {data!r}")
         parts = [load(None, "random", None, one, samples) for one in inputs]
     else:
-        parts = [load(found, name, card, inputs[0], samples, split=split, outputs=output_elements)]
+        parts = [load(found, name, card, inputs[0], samples, split=split, outputs=output_elements, advance=advance)]
     return Feed(found, card, tuple(part.inputs for part in parts), parts[0])
 
 

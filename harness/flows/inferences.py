@@ -1,6 +1,7 @@
 """A handful of inferences on a device: timed by its clock and, on an emulator, counted block by block."""
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from harness.device.blocks import BlocksUnavailable
 from harness.device.blocks.counter import count_blocks
 from harness.device.blocks.plugin import find_plugin
 from harness.device.build import Build
+from harness.device.protocol import Measurement
 from harness.device.runner import open_device
 from harness.flows import timing
 from harness.flows.feed import Feed
@@ -52,6 +54,15 @@ class Timed:
     why_no_blocks: str
 
 
+@contextmanager
+def building(job: Job, speaker: Speaker) -> Iterator[Callable[[int, int], None]]:
+    """Say that a job is built, half a minute's work unless it is kept; yields what shows how far it is."""
+    what = f"{job.model.name}: building for {job.place.board.name}"
+    speaker.say(what)
+    with speaker.steps_bar(what) as advance:
+        yield advance
+
+
 def find_counting(where: str, speaker: Speaker) -> BlockCounting:
     """Return whether blocks can be counted; says why not where they should be ("qemu") and cannot."""
     if where != "qemu":
@@ -77,15 +88,21 @@ def time_inferences(job: Job, built: Build, counting: BlockCounting, speaker: Sp
     """
     few = job.feed.rows()[: timing.INFERENCES]
     board, where = job.place.board, job.place.where
-    speaker.say(f"{job.model.name}: timing {len(few)} inferences on {job.place}")
+    what = f"{job.model.name}: timing {len(few)} inferences on {job.place}"
+    speaker.say(what)
     try:
         with ExitStack() as stack:
+            advance = stack.enter_context(speaker.steps_bar(what))
             counter = (
                 stack.enter_context(count_blocks(counting.plugin, built.firmware_elf)) if counting.plugin else None
             )
             opened = open_device(board, built, where, sha256=job.model.sha256, clock=True, counter=counter, force=force)
             device = stack.enter_context(opened)
-            measured = [device.measure(row.tobytes()) for row in few]
+            measured: list[Measurement] = []
+            advance(0, len(few))
+            for row in few:
+                measured.append(device.measure(row.tobytes()))
+                advance(len(measured), len(few))
             found = timing.summarise(measured, device.hello, board, where, device.counted())
             return Timed(found, device.emulator, counting.why_not)
     except BlocksUnavailable as problem:

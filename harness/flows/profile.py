@@ -9,8 +9,9 @@ from typing import Any
 from harness.device.blocks.inference import Spent
 from harness.device.blocks.program import Function
 from harness.device.build import build
-from harness.flows.bench import Request, plan
-from harness.flows.inferences import Job, Timed, find_counting, time_inferences
+from harness.flows.bench import plan
+from harness.flows.inferences import Job, Timed, building, find_counting, time_inferences
+from harness.flows.request import Request
 from harness.report.progress import Speaker
 
 
@@ -95,8 +96,8 @@ def profile(request: Request, speaker: Speaker) -> Profile:
     with TemporaryDirectory(prefix="harness-") as work:
         [job] = plan(request, Path(work), speaker)
         counting = find_counting(job.place.where, speaker)
-        speaker.say(f"{job.model.name}: building for {job.place.board.name}")
-        built = build(job.compiled.folder, job.place.board, job.place.where)
+        with building(job, speaker) as advance:
+            built = build(job.compiled.folder, job.place.board, job.place.where, advance)
         timed = time_inferences(job, built, counting, speaker, force=request.flash)
     return summarise(job, timed, request.optimise)
 

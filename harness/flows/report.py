@@ -1,5 +1,6 @@
 """`harness report`: one page about one or several runs, and its plots; every run gets a page of its own, too."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from harness.rows.store import ROWS, read_document
 
 PAGE = "report.html"
 PLOTS = "plots"
+
+log = logging.getLogger(__name__)
 
 
 def report(runs: Sequence[Path], out: Path, *, plots: bool, speaker: Speaker) -> None:
@@ -98,5 +101,6 @@ def _write(path: Path, content: str | bytes) -> None:
     try:
         partial.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         partial.replace(path)
+        log.info("wrote %s", path)
     finally:
         partial.unlink(missing_ok=True)

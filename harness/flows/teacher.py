@@ -30,7 +30,8 @@ def as_tflite(model: Model, speaker: Speaker) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_suffix(".unfinished")
         command = [sys.executable, "-m", "harness.train.compress.convert", str(model.path), "", str(unfinished)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        with speaker.steps_bar(f"converting {model.name}"):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not unfinished.exists():
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise UserError(f"expected a Keras model at {model.path}, its conversion ended with: {last}")

@@ -1,6 +1,7 @@
 """Golden outputs kept on disk: the same model, inputs and engine never have to run twice."""
 
 import hashlib
+import logging
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ import numpy as np
 from harness import resources
 from harness.oracle.engines import Engine, engine_version
 from harness.oracle.oracle import Oracle
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Cache:
                 temporary = Path(file.name)
                 np.savez_compressed(file, **{f"output_{i}": array for i, array in enumerate(outputs)})  # type: ignore[arg-type]
             temporary.replace(path)
+            log.info("wrote %s", path)
         except OSError:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -89,6 +93,7 @@ def cached_run(
     path = cache.path(model, inputs, engine)
     kept = cache.get(path)
     if kept is not None:
+        log.info("from the cache: the oracle's outputs in %s", path)
         if progress:
             progress(len(inputs[0]))
         return kept

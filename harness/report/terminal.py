@@ -1,11 +1,12 @@
 """Tables for a terminal, at most 120 characters wide."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import StringIO
 from typing import Any
 
 from rich import box
 from rich.bar import Bar
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,7 @@ from harness.rows.measurement import Confusion, Document, Row
 WIDTH = 120
 _BAR = 16
 
-_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("accuracy", words.accuracy),
     ("latency", words.latency),
     ("instructions", lambda row: words.count(row.instructions)),
@@ -31,11 +32,18 @@ def summary(document: Document) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("model", overflow="fold")
     table.add_column("board", overflow="fold")
-    for name, _ in _COLUMNS:
+    for name, _ in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for row in document.rows:
-        table.add_row(_model(row), _text(words.place(row)), *(Text(cell(row)) for _, cell in _COLUMNS))
+        table.add_row(_model(row), _text(words.place(row)), *(Text(cell(row)) for _, cell in COLUMNS))
     return Group(table, *(_text(note, "dim") for note in notes(document)))
+
+
+def plain_summary(document: Document) -> str:
+    """Return `summary` as text without colours, for a Python prompt."""
+    text = StringIO()
+    Console(file=text, width=WIDTH, color_system=None).print(summary(document))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")
 
 
 def notes(document: Document) -> list[str]:

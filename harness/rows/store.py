@@ -6,6 +6,7 @@ were left by a process that was killed: no reader looks at them, and the next ru
 
 import errno
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ ROWS = "rows.json"
 RUNS = Path("results/runs")
 """The store, below the folder it belongs to."""
 
+log = logging.getLogger(__name__)
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
@@ -171,6 +173,7 @@ def _rename(partial: Path, folder: Path) -> bool:
             return False
         raise
     sync(folder.parent)
+    _log_files(folder)
     return True
 
 
@@ -195,4 +198,10 @@ def _move_in(partial: Path, folder: Path) -> bool:
                 with suppress(OSError):
                     path.unlink()
     sync(folder)
+    _log_files(folder)
     return True
+
+
+def _log_files(folder: Path) -> None:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        log.info("wrote %s", path)

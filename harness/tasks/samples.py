@@ -146,6 +146,7 @@ def load(
     *,
     split: str | None = None,
     outputs: int | None = None,
+    advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> Samples:
     """Read samples and turn them into model inputs.
 
@@ -157,6 +158,7 @@ def load(
         samples: the first so many of a fixed shuffle; all where the data set has no more.
         split: train, validation, test or all; None for "test" of a named data set and "all" of a folder.
         outputs: how many classes the model tells apart, None where that is not known.
+        advance: called now and then with the number of samples that were read and that of all.
 
     Raises:
         UserError: the data is not there, not known, or does not fit the model.
@@ -171,7 +173,7 @@ def load(
     classes = _classes(task, card, dataset, outputs)
     names, notes = _as_classes(dataset, classes)
     labels = np.array([classes.index(names[index]) for index in chosen], np.int64)
-    inputs = _inputs(dataset, chosen, card.frontend if card else task.frontend, card, model_input)
+    inputs = _inputs(dataset, chosen, card.frontend if card else task.frontend, card, model_input, advance)
     expected = model_input.shape[1:]
     if prod(inputs.shape[1:]) != prod(expected):
         raise UserError(
@@ -240,11 +242,20 @@ def _is_mlperf(frontend: FrontEnd) -> bool:
 
 
 def _inputs(
-    dataset: Dataset, chosen: NDArray[np.int64], frontend: FrontEnd, card: Card | None, model_input: ModelInput
+    dataset: Dataset,
+    chosen: NDArray[np.int64],
+    frontend: FrontEnd,
+    card: Card | None,
+    model_input: ModelInput,
+    advance: Callable[[int, int], None],
 ) -> NDArray[Any]:
     """Fetch, apply the front end, quantise as the model (or its card) says; in chunks."""
-    chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)] or [chosen]
-    return np.concatenate([_chunk(dataset, chunk, frontend, card, model_input) for chunk in chunks])
+    done = []
+    advance(0, len(chosen))
+    for start in range(0, max(len(chosen), 1), _CHUNK):
+        done.append(_chunk(dataset, chosen[start : start + _CHUNK], frontend, card, model_input))
+        advance(min(start + _CHUNK, len(chosen)), len(chosen))
+    return np.concatenate(done)
 
 
 def _chunk(

@@ -8,6 +8,7 @@ import hashlib
 from typing import Literal
 
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 
 Part = Literal["train", "validation", "test"]
 
@@ -40,7 +41,7 @@ def part_of(file_name: str) -> Part:
 def check_split(split: str) -> None:
     """Refuse a split that is none of `SPLITS` (UserError)."""
     if split not in SPLITS:
-        raise UserError(f"unknown split {split!r}: expected {', '.join(SPLITS)}")
+        raise UserError(f"unknown split {split!r}: expected {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}")
 
 
 def only(split: str, dataset: str, has: tuple[str, ...] = ("test",)) -> None:

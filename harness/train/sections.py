@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 
 Section = TypeVar("Section")
 Span = tuple[float, float]
@@ -30,7 +31,8 @@ def section(kind: type[Section], table: Any, where: str) -> Section:
     known = {each.name: each.type for each in fields(kind)}  # type: ignore[arg-type]
     for name in table:
         if name not in known:
-            raise UserError(f"expected one of {', '.join(known)} in {where}, got '{name}'")
+            near = did_you_mean(name, known)
+            raise UserError(f"expected one of {', '.join(known)} in {where}, got '{name}'{near}")
     try:
         return kind(**{name: _value(known[name], value, f"'{name}' in {where}") for name, value in table.items()})
     except TypeError as error:

@@ -20,8 +20,9 @@ from harness.device.boards import Board, find_board
 from harness.device.build import Build, Where
 from harness.errors import EnvironmentFailure, UserError
 from harness.flows import bench as bench_flow
-from harness.flows.bench import Request, fits
+from harness.flows.bench import fits
 from harness.flows.models import Model
+from harness.flows.request import Request
 from harness.report.progress import Speaker
 from harness.rows.measurement import Document
 from harness.rows.store import read_document
@@ -306,10 +307,10 @@ def test_a_fault_of_the_harness_fails_its_row_alone(tmp_path: Path, monkeypatch:
     paths = tuple(str(small_model(tmp_path, name, seed=seed)) for seed, name in enumerate(("broken", "fine")))
     build = bench_flow.build
 
-    def faulty(folder: Path, board: Board, where: Where) -> Build:
+    def faulty(folder: Path, board: Board, where: Where, *rest: object) -> Build:
         if folder.name == "broken":
             raise ZeroDivisionError("nobody\nforesaw this")
-        return build(folder, board, where)
+        return build(folder, board, where, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bench_flow, "build", faulty)
     request = Request(paths, ("nano33",), "qemu", False, None, None, 2, "balanced", tmp_path / "run")

@@ -18,8 +18,9 @@ from harness.device.boards import find_board
 from harness.device.build import Build
 from harness.errors import Difference
 from harness.flows import diff as diff_flow
-from harness.flows.bench import Request, plan
+from harness.flows.bench import plan
 from harness.flows.diff import Comparison, Report, Traced, compare, compare_sample, diff, expected, first, summarise
+from harness.flows.request import Request
 from harness.oracle import Oracle
 from harness.report import terminal
 from harness.report.progress import Speaker

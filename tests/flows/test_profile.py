@@ -11,8 +11,8 @@ from rich.console import Console
 from harness.device.blocks import BlocksUnavailable
 from harness.flows import bench as bench_flow
 from harness.flows import inferences, timing
-from harness.flows.bench import Request
 from harness.flows.profile import FunctionShare, LayerShare, Profile, profile
+from harness.flows.request import Request
 from harness.report import terminal
 from harness.report.progress import Speaker
 from tests.command import ROOT, assert_failed, harness

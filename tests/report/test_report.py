@@ -1,5 +1,8 @@
 import csv
 import io
+import logging
+import re
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,11 +11,12 @@ from rich.console import Console, RenderableType
 
 from harness.report import confusion, markdown, plot, terminal, words
 from harness.report import csv as csv_report
-from harness.report.progress import Speaker
+from harness.report.progress import Speaker, silence, told
 from harness.rows.compare import compare, parse_rule
 from harness.rows.measurement import Confusion, Document, Layer, columns
 from tests.rows.examples import make_row
 
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 NASTY = "a|b<script>*[x](http://evil)`\x1b[31m\n# www.evil.example"
 
 
@@ -163,3 +167,46 @@ def test_steps_are_counted_on_a_terminal_alone(terminal_like: bool) -> None:
         advance(3, 12)
         advance(12, 12)
     assert ("12/12" in file.getvalue()) == terminal_like
+
+
+def test_where_the_end_is_unknown_the_time_so_far_is_shown() -> None:
+    file = io.StringIO()
+    with Speaker(Console(file=file, width=120, force_terminal=True)).steps_bar("converting kws"):
+        pass
+    assert "0:00:00 so far" in ANSI.sub("", file.getvalue())
+
+
+def test_a_bar_may_stand_below_another() -> None:
+    file = io.StringIO()
+    speaker = Speaker(Console(file=file, width=120, force_terminal=True))
+    with speaker.steps_bar("training") as advance:
+        advance(1, 4)
+        with speaker.steps_bar("teacher") as pass_on:
+            pass_on(3, 5)
+            deadline = time.monotonic() + 10
+            while "3/5" not in ANSI.sub("", file.getvalue()):  # both are drawn ten times a second
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        advance(4, 4)
+    assert re.search("training .* 4/4", ANSI.sub("", file.getvalue()))
+
+
+def test_silence_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    speaker = silence()
+    speaker.say("a")
+    speaker.shout("b")
+    with speaker.bar("c", 1) as advance, speaker.steps_bar("d") as step, speaker.bytes_bar("e", 1) as more:
+        advance(1)
+        step(1, 1)
+        more(1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_logged_is_told_while_it_is_wanted() -> None:
+    file = io.StringIO()
+    log = logging.getLogger("harness.somewhere")
+    with told(Speaker(Console(file=file, width=40))):
+        log.info("run: %s", "a command that is longer than the terminal is wide")
+        log.debug("too much")
+    log.info("not wanted any more")
+    assert file.getvalue() == "run: a command that is longer than the terminal is wide\n"

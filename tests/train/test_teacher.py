@@ -1,7 +1,8 @@
 """A teacher is read or refused in one line; what it says of a view is computed once and never read half written."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -149,6 +150,22 @@ WISE = {"name": "wise", "sha256": "1" * 64, "frontend": SPEECH_LOG_MEL}
 @pytest.fixture(scope="module")
 def wise() -> Teacher:
     return Teacher(model=toys.tiny(), **WISE)  # type: ignore[arg-type]
+
+
+def test_the_time_that_a_teacher_takes_is_shown_where_it_has_to_think(cache: Path, wise: Teacher) -> None:
+    shown: dict[str, list[tuple[int, int]]] = {}
+
+    @contextmanager
+    def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+        counts = shown.setdefault(what, [])
+        yield lambda done, steps: counts.append((done, steps))
+
+    listening = Listening("shown")
+    answers, _ = answers_of_views(wise, [], listening.examples, lambda epoch: epoch % 2, listening.said.append, bar)
+    for epoch in range(4):
+        answers(epoch)
+    items = len(listening.examples.view(0).inputs)
+    assert shown == {f"teacher wise, view {number}": [(items, items)] for number in range(2)}
 
 
 def test_a_teacher_of_items_of_another_size_is_refused(cache: Path, wise: Teacher) -> None:

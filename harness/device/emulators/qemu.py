@@ -4,8 +4,10 @@ The firmware's serial port is the semihosting console, which is QEMU's own stdin
 are the master side of a pty; its slave is a tty like any other and opened with pyserial, as a board's port would be.
 """
 
+import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -21,6 +23,8 @@ from harness.errors import EnvironmentFailure
 COMMAND = "qemu-system-arm"
 INSTALL = "harness setup, or apt install qemu-system-arm"
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Emulated:
@@ -33,7 +37,7 @@ class Emulated:
 
     port: str
     process: "subprocess.Popen[bytes]"
-    _log: IO[bytes]
+    _errors: IO[bytes]
 
     def check_alive(self) -> None:
         """Raise where QEMU has ended.
@@ -44,9 +48,10 @@ class Emulated:
         status = self.process.poll()
         if status is None:
             return
+        last = _last_line(self._errors)
         how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
         raise EnvironmentFailure(
-            f"expected {COMMAND} to run until the end, it ended by itself: {how}{_last_line(self._log)}; run it again"
+            f"expected {COMMAND} to run until the end, it ended by itself: {how}{last}; run it again"
         )
 
 
@@ -76,16 +81,16 @@ def emulate(
     command += ["-semihosting-config", "enable=on,target=native", *clock, "-kernel", str(firmware)]
     command += ["-plugin", option(plugin)] if plugin else []
     master, slave = os.openpty()
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as errors:
         try:
             tty.setraw(slave)
             # `slave` stays open here, so that QEMU does not read the end of its input before the port is opened.
             try:
-                process = _start(command, master, log)
+                process = _start(command, master, errors)
             finally:
                 os.close(master)
             try:
-                yield Emulated(os.ttyname(slave), process, log)
+                yield Emulated(os.ttyname(slave), process, errors)
             finally:
                 # SIGKILL, since QEMU does not look at signals while the firmware waits for input.
                 process.kill()
@@ -113,11 +118,12 @@ def qemu_version() -> str:
     return f"qemu {found[1]}" if found else "qemu of an unknown version"
 
 
-def _start(command: list[str], console: int, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start(command: list[str], console: int, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+    log.info("run: %s", shlex.join(command))
     try:
         # A session of its own: Ctrl-C is for this process, which then ends QEMU in order. No preexec_fn: the hooks that
         # Python then runs around fork swallow a Ctrl-C that comes meanwhile.
-        return subprocess.Popen(command, stdin=console, stdout=console, stderr=log, start_new_session=True)
+        return subprocess.Popen(command, stdin=console, stdout=console, stderr=errors, start_new_session=True)
     except OSError as error:
         raise _missing(error) from error
 
@@ -133,7 +139,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _last_line(log: IO[bytes]) -> str:
-    log.seek(0)
-    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+def _last_line(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    lines = errors.read().decode("utf-8", "replace").strip().splitlines()
     return f" ({lines[-1].strip()[:200]})" if lines else ""

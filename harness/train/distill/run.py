@@ -18,7 +18,7 @@ from harness.train.compress.convert import convert
 from harness.train.distill.method import Answers, Method, Shapes
 from harness.train.distill.methods import choose
 from harness.train.distill.objective import Distilled
-from harness.train.distill.teacher import Teacher, answers_of_views, find_teacher, load_teacher
+from harness.train.distill.teacher import Bar, Teacher, answers_of_views, find_teacher, load_teacher, no_bar
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
@@ -55,6 +55,7 @@ def distill(
     seed: int | None = None,
     say: Say = print,
     advance: Callable[[int, int], None] = lambda done, steps: None,
+    bar: Bar = no_bar,
 ) -> Result:
     """Train a student (or a teacher), export it, measure it on the official test set, and write its card.
 
@@ -68,6 +69,7 @@ def distill(
         seed: wins over the file's.
         say: takes one line an epoch, and one for the result.
         advance: takes the number of training steps done and that of the whole run, after each.
+        bar: shows how far a teacher is with the examples.
 
     Returns:
         The model and its card.
@@ -85,7 +87,7 @@ def distill(
     methods = choose(plan.distill)
     out = out or Path("trained") / plan.name
     if plan.distill.generations:
-        before = _generation_before(plan, recipe_file, out, changes, say, advance)
+        before = _generation_before(plan, recipe_file, out, changes, say, advance, bar)
         plan = replace(plan, distill=replace(plan.distill, teachers=(str(before.model),), generations=0))
     trained = {name: find_teacher(name)[1] for name in (*plan.distill.teachers, plan.start) if name}
     models.find(str(plan.student["architecture"]))  # all before the data is read, which takes a minute
@@ -104,7 +106,9 @@ def distill(
     model = models.build(architecture, examples.calibration.shape[1:], len(examples.classes), **sizes)
     if plan.start:
         _go_on_from(load_teacher(plan.start, examples.classes), model)
-    objective = _objective(model, methods, teachers, examples, plan, say)
+    layers = [layer for method in methods.values() for layer in method.teacher_layers]
+    said, theirs = _said(teachers, layers, examples, plan, say, bar)
+    objective = _objective(model, methods, examples, plan, said, theirs)
     logs = Logs(out)
 
     def report(epoch: trainer.Epoch) -> None:
@@ -152,6 +156,7 @@ def _generation_before(
     changes: Sequence[str],
     say: Say,
     advance: Callable[[int, int], None],
+    bar: Bar,
 ) -> Result:
     """Train the generation that teaches this one, and those before it, each in a folder within its student's.
 
@@ -162,7 +167,7 @@ def _generation_before(
     alone = () if left else ("distill.method=none", "distill.features_first=0")
     more = ("export.kind=float", f"name={plan.name}_before", f"distill.generations={left}", *alone)
     seed = (plan.seed + 1) % 2**32
-    return distill(recipe_file, out / "before", changes=[*changes, *more], seed=seed, say=say, advance=advance)
+    return distill(recipe_file, out / "before", changes=[*changes, *more], seed=seed, say=say, advance=advance, bar=bar)
 
 
 def _go_on_from(trained: Teacher, model: keras.Model) -> None:
@@ -180,25 +185,23 @@ def _go_on_from(trained: Teacher, model: keras.Model) -> None:
 def _objective(
     model: keras.Model,
     methods: dict[str, Method],
-    teachers: list[Teacher],
     examples: TrainingSet,
     plan: Recipe,
-    say: Say,
+    said: Callable[[int], Answers],
+    theirs: Shapes,
 ) -> Objective:
     """Return what the model is to minimise: hard labels, and what the methods add."""
     hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
     if not methods:
         return hard
-    layers = [layer for method in methods.values() for layer in method.teacher_layers]
-    said, theirs = _said(teachers, layers, examples, plan, say)
     return Distilled(model, hard, methods, plan.distill, plan.schedule.epochs, said, theirs)
 
 
 def _said(
-    teachers: list[Teacher], layers: list[str], examples: TrainingSet, plan: Recipe, say: Say
+    teachers: list[Teacher], layers: list[str], examples: TrainingSet, plan: Recipe, say: Say, bar: Bar
 ) -> tuple[Callable[[int], Answers], Shapes]:
     """Return the function from an epoch to what all teachers say, and the shapes of the only one's layers' outputs."""
-    each = [answers_of_views(teacher, layers, examples, plan.augmentation.view, say) for teacher in teachers]
+    each = [answers_of_views(teacher, layers, examples, plan.augmentation.view, say, bar) for teacher in teachers]
     nobody = np.zeros((len(examples.labels), 0, len(examples.classes)), np.float32)
 
     def said(epoch: int) -> Answers:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,16 @@ from harness.train.distill import kept
 from harness.train.distill.method import Answers, Shapes
 from harness.train.distill.objective import with_layers
 from harness.train.examples import Floats, TrainingSet
+
+Advance = Callable[[int, int], None]
+Bar = Callable[[str], AbstractContextManager[Advance]]
+"""Shows how far something is: takes what, yields what takes the steps done and all of them."""
+
+
+@contextmanager
+def no_bar(what: str) -> Iterator[Advance]:
+    """Show nothing."""
+    yield lambda done, steps: None
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,7 @@ def answers_of_views(
     examples: TrainingSet,
     view_number: Callable[[int], int],
     say: Callable[[str], None],
+    bar: Bar = no_bar,
 ) -> tuple[Callable[[int], Answers], Shapes]:
     """Return the function from an epoch to what a teacher says of its view, and the shapes of the layers' outputs.
 
@@ -110,6 +122,7 @@ def answers_of_views(
         examples: what it is shown, through its own front end.
         view_number: of an epoch.
         say: takes a line for each view that is computed.
+        bar: shows how far a view is.
 
     Raises:
         UserError: it has no such layer; where a view is computed, it takes inputs of another shape.
@@ -125,7 +138,8 @@ def answers_of_views(
         if not all(path.exists() for path in paths.values()):
             inputs = view(epoch).inputs
             _check_shape(teacher, inputs.shape[1:])
-            kept.write(paths, len(inputs), _precision, _speak(speaker, inputs))
+            with bar(f"teacher {teacher.name}, view {number}") as advance:
+                kept.write(paths, len(inputs), _precision, _speak(speaker, inputs, advance))
             kept.trim(folder.parent)
             say(f"teacher {teacher.name}: view {number} computed once, kept in {folder}")
         said = {layer: kept.read(path, mapped=bool(layer)) for layer, path in paths.items()}
@@ -155,8 +169,9 @@ def _check_shape(teacher: Teacher, shown: tuple[int, ...]) -> None:
         raise UserError(f"expected a teacher that takes inputs of {tuple(shown)}, {teacher.name} takes {takes}")
 
 
-def _speak(speaker: keras.Model, inputs: Floats, batch: int = 512) -> Iterator[dict[str, Any]]:
+def _speak(speaker: keras.Model, inputs: Floats, advance: Advance, batch: int = 512) -> Iterator[dict[str, Any]]:
     """Return what a model says of the inputs, a batch at a time: the logits, called "", and the layers' outputs."""
     for start in range(0, len(inputs), batch):
         logits, features = speaker(inputs[start : start + batch], training=False)
         yield {"": logits, **features}
+        advance(min(start + batch, len(inputs)), len(inputs))
