@@ -107,7 +107,7 @@ def bench(
         list[str] | None, typer.Argument(metavar="[MODEL|ZOO]...", help="Default: every zoo student that fits.")
     ] = None,
     board: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A board of `harness boards`; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="A board of `harness boards`, or a board file; repeatable.")
     ] = None,
     on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
     flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
@@ -359,7 +359,7 @@ def report(
 @app.command()
 def plan(
     model: ModelArgument,
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`, or a board file.")],
     optimise: OptimiseOption = "balanced",
     as_json: JsonOption = False,
 ) -> None:
@@ -401,7 +401,7 @@ def distill(
 @app.command()
 def diff(
     model: ModelArgument,
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`, or a board file.")],
     on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
     flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
     task: Annotated[
@@ -433,7 +433,7 @@ def diff(
 @app.command()
 def profile(
     model: ModelArgument,
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`.")],
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of `harness boards`, or a board file.")],
     on: Annotated[Where, typer.Option(help="auto: the board if one answers, else its emulated twin.")] = "auto",
     flash: Annotated[bool, typer.Option("--flash", help="Flash an attached board whatever it holds.")] = False,
     data: DataOption = None,
