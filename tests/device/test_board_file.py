@@ -165,3 +165,9 @@ def test_a_bad_board_file_stops_every_command_before_anything_is_built(tmp_path:
         assert_failed(result, 2, "expected one of m4f for core of mine.json, got 'm5'")
         assert "building" not in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+
+
+def test_a_board_without_a_section_hardware_is_only_emulated(tmp_path: Path) -> None:
+    write(tmp_path / "mine.json", smaller())
+    result = harness("bench", "kws_xxs", "--board", "mine.json", "--on", "hardware", cwd=tmp_path)
+    assert_failed(result, 2, 'a section "hardware", mine has none', "--on qemu")
