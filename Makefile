@@ -1,6 +1,7 @@
 # make bench   set up and measure the zoo on the emulated nano33      make test    set up and run every check
 # make setup   set up alone                                           make fuzz    5,000 damaged files of each model
 # make lint    format, style, types, who may import whom              make lock    resolve the dependencies again
+# make docs    build docs/ into site/, to be read from disk
 # make baseline   measure results/baselines and results/engine again, after a change that is meant to move them
 
 VENV := .venv
@@ -9,7 +10,7 @@ PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 BROWSER := chromium chromium-driver
 MLPERF := $(wildcard $(HARNESS_DATA)/mlperf_tiny/models/*.tflite)
 
-.PHONY: setup bench test fuzz lint lock baseline clean
+.PHONY: setup bench test fuzz lint docs lock baseline clean
 
 setup: $(VENV)/bench.stamp
 
@@ -30,6 +31,9 @@ lint: $(VENV)/all.stamp
 	$(BIN)/lint-imports
 	find firmware harness tests -name '*.[ch]' -o -name '*.cpp' | xargs $(BIN)/clang-format --style=file:firmware/.clang-format --dry-run -Werror
 
+docs: $(VENV)/all.stamp
+	$(BIN)/zensical build --strict --clean
+
 baseline: setup
 	rm -rf results/baselines
 	$(BIN)/harness bench --board nano33 --on qemu --data synthetic --samples 32 --out results/baselines/zoo
@@ -44,10 +48,10 @@ lock: $(VENV)/system.stamp
 	$(BIN)/pip install --quiet uv
 	index=$$($(BIN)/pip config get global.index-url 2>/dev/null) && export UV_DEFAULT_INDEX="$$index"; \
 	$(UV) --output-file requirements/bench.lock && \
-	$(UV) --extra train --extra test --output-file requirements/all.lock
+	$(UV) --extra train --extra test --extra docs --output-file requirements/all.lock
 
 clean:
-	rm -rf $(VENV) results/runs
+	rm -rf $(VENV) results/runs site .cache
 
 # What a warm run costs is these stamps: each is made when its step is done, and again when what it depends on changes.
 $(VENV)/all.stamp: requirements/all.lock $(VENV)/bench.stamp

@@ -40,7 +40,10 @@ ModelArgument = Annotated[
     ),
 ]
 BoardOption = Annotated[
-    str, typer.Option(metavar="NAME", help="A board of `harness boards`.", autocompletion=completion.boards)
+    str,
+    typer.Option(
+        metavar="NAME", help="A board of `harness boards`, or a board file.", autocompletion=completion.boards
+    ),
 ]
 OnOption = Annotated[
     str,
@@ -205,7 +208,9 @@ def bench(
     board: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A board of `harness boards`; may be repeated.", autocompletion=completion.boards
+            metavar="NAME",
+            help="A board of `harness boards`, or a board file; repeatable.",
+            autocompletion=completion.boards,
         ),
     ] = None,
     on: OnOption = "auto",

@@ -5,21 +5,19 @@ GitHub itself is not here, so nothing more is claimed.
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from harness.cli import app
 from harness.rows.measurement import Document
 from harness.rows.store import append_run, write_run
 from tests.command import ROOT
 from tests.rows.examples import make_row
+from tests.support.documented import assert_exists, commands
 
 PAGE = (ROOT / "docs" / "regression.md").read_text(encoding="utf-8")
 YAML = {
@@ -34,24 +32,6 @@ def steps(document: Any) -> list[dict[str, Any]]:
     if "runs" in document:
         return list(document["runs"]["steps"])
     return [step for job in document["jobs"].values() for step in job["steps"]]
-
-
-def commands(script: str) -> list[list[str]]:
-    """Return every harness command of a shell script, its redirections left out."""
-    found = []
-    for line in script.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["harness"]:
-            end = next((i for i, word in enumerate(words) if word in (">", ">>", "|", "||", "&&", ";")), len(words))
-            found.append(words[1:end])
-    return found
-
-
-def assert_exists(words: list[str]) -> None:
-    group: Any = typer.main.get_command(app)
-    assert words[0] in group.commands, words
-    known = {option for parameter in group.commands[words[0]].params for option in parameter.opts} | {"--help"}
-    assert {word for word in words if word.startswith("-")} <= known, words
 
 
 @pytest.mark.parametrize("name", list(YAML))

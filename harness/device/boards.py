@@ -1,15 +1,18 @@
-"""The boards: one JSON file each, PlatformIO's manifest with a "harness" section."""
+"""The boards: one JSON file each, PlatformIO's manifest with a "harness" section; the harness's own, and a user's."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import resources
 from harness.device.cores import CORES, Core
 from harness.errors import UserError
 from harness.nearest import did_you_mean
+
+Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,17 @@ class Board:
 
     name: str
     title: str
+    file: Path = field(repr=False)
     mcu: str
     core: str
     clock_hz: int
     flash_bytes: int
     ram_bytes: int
     code_flags: str
-    usb_ids: tuple[str, ...]
-    bootloader_usb_ids: tuple[str, ...]
     emulator: Emulator
-    hardware: Hardware | None
+    usb_ids: tuple[str, ...] = ()
+    bootloader_usb_ids: tuple[str, ...] = ()
+    hardware: Hardware | None = None
 
     @property
     def cpi(self) -> float:
@@ -73,20 +77,51 @@ class Board:
 
 
 def load_boards() -> dict[str, Board]:
-    """Read every board there is, by name."""
-    return {path.stem: _read(path) for path in sorted(resources.boards().glob("*.json"))}
+    """Read every board that comes with the harness, by name."""
+    return {path.stem: read_board(path) for path in sorted(resources.boards().glob("*.json"))}
+
+
+def is_file(board: str) -> bool:
+    """Tell whether what the user calls a board is a file of his own: NAME.json."""
+    return board.endswith(".json")
 
 
 def find_board(name: str) -> Board:
-    """Return the board of that name.
+    """Return the board of that name, or that of a user's file.
+
+    Args:
+        name: one of `load_boards`, or the path of a board file, which ends in .json.
 
     Raises:
-        UserError: no such board; lists the known ones and the nearest name.
+        UserError: no such board; lists the known ones and the nearest name. Or as for `read_board`; or the file has
+            the name of another board, so that their rows could not be told apart.
     """
     boards = load_boards()
+    if is_file(name):
+        board = read_board(Path(name))
+        if board.name in boards and not board.file.samefile(boards[board.name].file):
+            raise UserError(f"expected a name of its own for the board of {name}, {board.name} is one of the harness's")
+        return board
     if name in boards:
         return boards[name]
-    raise UserError(f"unknown board {name!r}: expected one of {', '.join(boards)}{did_you_mean(name, boards)}")
+    raise UserError(
+        f"unknown board {name!r}: expected one of {', '.join(boards)}, or a board file of yours, NAME.json"
+        f"{did_you_mean(name, boards)}"
+    )
+
+
+def find_boards(names: Iterable[str]) -> tuple[Board, ...]:
+    """Return the boards of some names, each once.
+
+    Raises:
+        UserError: as for `find_board`, or two files of one name: their rows could not be told apart.
+    """
+    found: dict[str, Board] = {}
+    for board in map(find_board, names):
+        other = found.setdefault(board.name, board)
+        if not other.file.samefile(board.file):
+            raise UserError(f"expected board files of different names, got {other.file} and {board.file}: rename one")
+    return tuple(found.values())
 
 
 def attached_ports(board: Board, ports: Iterable[Any] | None = None) -> list[str]:
@@ -98,11 +133,73 @@ def attached_ports(board: Board, ports: Iterable[Any] | None = None) -> list[str
     return [port.device for port in ports if port.vid is not None and f"{port.vid:04x}:{port.pid:04x}" in board.usb_ids]
 
 
-def _read(path: Path) -> Board:
-    manifest: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    section: dict[str, Any] = dict(manifest["harness"])
-    section["emulator"] = Emulator(**section["emulator"])
-    section["hardware"] = Hardware(**section["hardware"]) if "hardware" in section else None
-    for key in ("usb_ids", "bootloader_usb_ids"):
-        section[key] = tuple(section[key])
-    return Board(name=path.stem, title=manifest["name"], **section)
+def read_board(path: Path) -> Board:
+    """Read a board file; the board is called like the file.
+
+    Raises:
+        UserError: it cannot be read, lacks something, has what nobody knows, or contradicts itself.
+    """
+    manifest = _manifest(path)
+    section = manifest["harness"]
+    names = {"name": path.stem, "title": str(manifest.get("name", path.stem)), "file": path}
+    board = _section(Board, {**section, **names}, f'"harness" of {path}')
+    _check(board, manifest)
+    return board
+
+
+def _manifest(path: Path) -> Mapping[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # no JSON and no UTF-8 are ValueErrors
+        raise UserError(f"expected a board file at {path}, got: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(manifest, dict):
+        raise UserError(f"expected {path} to be one JSON object, got {type(manifest).__name__}")
+    for name in ("harness", "build", "upload"):
+        if not isinstance(manifest.get(name), dict):
+            raise UserError(f'expected the section "{name}" in {path}, a table, got {manifest.get(name)!r}')
+    return manifest
+
+
+def _section(kind: type[Section], table: Mapping[str, Any], where: str) -> Section:
+    """Build a dataclass from a table, refusing names it does not have, gaps, and values of another type."""
+    known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
+    for name in table:
+        if name not in known:
+            raise UserError(
+                f"unknown {name!r} in {where}: expected one of {', '.join(known)}{did_you_mean(name, known)}"
+            )
+    missing = [name for name, each in known.items() if each.default is MISSING and name not in table]
+    if missing:
+        raise UserError(f"expected {', '.join(missing)} in {where}, found none")
+    return kind(**{name: _value(known[name].type, value, name, where) for name, value in table.items()})
+
+
+def _value(kind: Any, value: Any, name: str, where: str) -> Any:
+    """Return a value as a field's type has it."""
+    if kind in (Emulator, Hardware | None) and isinstance(value, dict):
+        return _section(Emulator if kind is Emulator else Hardware, value, f'"{name}" of {where}')
+    if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    if kind in (str, int, Path) and isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    words = {str: "a text", int: "a whole number", tuple[str, ...]: "a list of texts"}
+    raise UserError(f"expected {words.get(kind, 'a table')} for {name!r} in {where}, got {value!r}")
+
+
+def _check(board: Board, manifest: Mapping[str, Any]) -> None:
+    """Refuse what would only fail, or mislead, after a build."""
+    emulator, hal = board.emulator, resources.firmware() / "hal" / f"{board.emulator.hal}.c"
+    clock = str(manifest["build"].get("f_cpu")).rstrip("L")
+    flash, ram = (manifest["upload"].get(name) for name in ("maximum_size", "maximum_ram_size"))
+    for name, value, good, expected in (
+        ("the file's name", board.name, re.fullmatch(r"[A-Za-z0-9_-]+", board.name), "letters, digits, _ and -"),
+        ("core", board.core, board.core in CORES, f"one of {', '.join(CORES)}"),
+        ("clock_hz", board.clock_hz, board.clock_hz > 0, "1 or more"),
+        ("emulator.kind", emulator.kind, emulator.kind == "qemu", "qemu"),
+        ("emulator.hal", emulator.hal, hal.is_file(), f"the name of a C file in {hal.parent}"),
+        ("build.f_cpu", clock, clock == str(board.clock_hz), f"harness.clock_hz, {board.clock_hz},"),
+        ("upload.maximum_size", flash, flash == board.flash_bytes, f"harness.flash_bytes, {board.flash_bytes},"),
+        ("upload.maximum_ram_size", ram, ram == board.ram_bytes, f"harness.ram_bytes, {board.ram_bytes},"),
+    ):
+        if not good:
+            raise UserError(f"expected {expected} for {name} of {board.file}, got {value!r}")

@@ -87,7 +87,7 @@ def compiler_version() -> str:
 
 def _key(folder: Path, board: Board, toolchain: str) -> str:
     """Name a project after everything that goes into it."""
-    digest = hashlib.sha256(f"{board!r}{toolchain}{platformio.core_folder()}".encode())
+    digest = hashlib.sha256(f"{board!r}{toolchain}{platformio.core_folder()}".encode() + board.file.read_bytes())
     firmware = resources.firmware()
     for root in (folder, firmware / "src", firmware / "hal", firmware / "platform"):
         for path in sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
@@ -118,10 +118,12 @@ def _render(project: Path, folder: Path, board: Board) -> None:
     shutil.copytree(folder, project / "src" / "model", ignore=ignore)
     shutil.copyfile(firmware / "platform" / "startup.c", project / "src" / "startup.c")
     shutil.copytree(firmware / "platform", project / "platforms" / "harness-baremetal", ignore=ignore)
+    (project / "boards").mkdir()  # the project must still build when the folder that the file comes from is gone
+    shutil.copyfile(board.file, project / "boards" / f"{board.name}.json")
     templates = Environment(
         loader=FileSystemLoader(firmware), undefined=StrictUndefined, trim_blocks=True, autoescape=False
     )
-    context = {"board": board, "boards": resources.boards(), "code_flags": board.code_flags}
+    context = {"board": board, "code_flags": board.code_flags}
     # platformio.ini last: it says that the project is whole.
     for template, target in (("platform/link.ld.jinja", "link.ld"), ("platformio.ini.jinja", "platformio.ini")):
         (project / target).write_text(templates.get_template(template).render(context), encoding="utf-8")

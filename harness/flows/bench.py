@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.compiler import Compiled, Objective, compile_model
-from harness.device.boards import Board, find_board
+from harness.device.boards import Board, find_boards
 from harness.device.build import Build, build, compiler_version
 from harness.device.runner import open_device
 from harness.device.sizes import measure_sizes
@@ -75,6 +75,7 @@ def bench(request: Request, speaker: Speaker) -> Run:
     interrupted = False
     with TemporaryDirectory(prefix="harness-") as work:
         jobs = plan(request, Path(work), speaker)
+        boards = [job.place.board for job in jobs]
         counting = {where: find_counting(where, speaker) for where in dict.fromkeys(job.place.where for job in jobs)}
         for job in jobs:
             findings = Findings(identity(job, request))
@@ -93,7 +94,7 @@ def bench(request: Request, speaker: Speaker) -> Run:
     document = document_of(rows, found, request.command)
     reports: dict[str, str | bytes] = {"table.csv": csv.table(document), "report.md": markdown.report(document)}
     try:
-        reports |= draw([Source(folder.name, document)], PAGE, plots=request.plots, speaker=speaker)
+        reports |= draw([Source(folder.name, document)], PAGE, plots=request.plots, speaker=speaker, boards=boards)
     except KeyboardInterrupt:
         interrupted = True
     finally:  # rows took longer than their page, which `harness report` can make again
@@ -128,7 +129,7 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
         UserError: a model, a board, the data or an option is bad, or a model is too big for a board.
         EnvironmentFailure: the compiler, the emulator or the wanted board is not there.
     """
-    boards = [find_board(name) for name in dict.fromkeys(request.boards)]
+    boards = find_boards(request.boards)
     models = find_models(request.models)
     compiled = compile_all(models, boards, work, request.optimise, speaker)
     fitting = [

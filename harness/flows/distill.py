@@ -83,7 +83,7 @@ def _measured(model: Path, card: Card, board: str, speaker: Speaker) -> Card:
         f"{row.flash_total_bytes:,} of flash, {row.ram_total_bytes:,} of RAM"
     )
     measured = Measured(
-        board=board,
+        board=str(row.board),
         where="qemu",
         optimise="balanced",
         instructions=int(row.instructions or 0),

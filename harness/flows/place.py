@@ -33,12 +33,18 @@ def choose(board: Board, on: str, overwrite: bool, speaker: Speaker) -> Place:
         speaker: what it is said through.
 
     Raises:
-        UserError: no board is attached, or several, or it does not answer our handshake and may not be overwritten.
+        UserError: no board is attached, or several, or it does not answer our handshake and may not be overwritten; or
+            its file does not say how it is flashed.
         EnvironmentFailure: no emulator.
     """
     if on == "renode":
         raise renode.refuse()
-    if on == "hardware" or (on == "auto" and attached_ports(board)):
+    if on == "hardware" and board.hardware is None:
+        raise UserError(
+            f'expected a board whose file has a section "hardware", {board.name} has none: it can only be emulated, '
+            "with --on qemu"
+        )
+    if on == "hardware" or (on == "auto" and board.hardware and attached_ports(board)):
         port = find_port(board, bootloader=overwrite)
         if overwrite or answers_handshake(port):
             speaker.shout(f"{board.name}: measuring on the ATTACHED BOARD at {port}")

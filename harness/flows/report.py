@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.device.boards import load_boards
+from harness.device.boards import Board, load_boards
 from harness.errors import UserError
 from harness.report.entries import Entry, Limits, Source, entries_of
 from harness.report.progress import Speaker
@@ -38,7 +38,9 @@ def report(runs: Sequence[Path], out: Path, *, plots: bool, speaker: Speaker) ->
         _write(out.parent / path, content)
 
 
-def draw(sources: Sequence[Source], name: str, *, plots: bool, speaker: Speaker) -> dict[str, str | bytes]:
+def draw(
+    sources: Sequence[Source], name: str, *, plots: bool, speaker: Speaker, boards: Sequence[Board] = ()
+) -> dict[str, str | bytes]:
     """Return the files of a page: path beside it -> content.
 
     Args:
@@ -46,10 +48,12 @@ def draw(sources: Sequence[Source], name: str, *, plots: bool, speaker: Speaker)
         name: of the page.
         plots: the plots as files of their own, too.
         speaker: shows how far the drawing is.
+        boards: those that the harness does not know by name; their limits are drawn, too.
     """
     from harness.report import html
 
-    limits = {name: Limits(board.flash_bytes, board.ram_bytes) for name, board in load_boards().items()}
+    known = [*load_boards().values(), *boards]
+    limits = {board.name: Limits(board.flash_bytes, board.ram_bytes) for board in known}
     drawn: dict[str, str | bytes] = {name: html.page(sources, limits)}
     return drawn | _plot_files(entries_of(sources, limits), speaker) if plots else drawn
 

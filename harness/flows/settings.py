@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from harness.device.boards import is_file
 from harness.errors import UserError
 from harness.nearest import did_you_mean
 from harness.rows.store import RUNS
@@ -29,7 +30,7 @@ class Settings:
 
     Attributes:
         runs: the store of the project: `results/runs` beside the file, or in the current folder where there is none.
-        boards: names.
+        boards: names, or paths of board files.
         models: paths of .tflite files, or students of the zoo.
         data: a data set's name, or a folder.
         samples: how many, from 1.
@@ -120,7 +121,7 @@ def _section(file: Path) -> Mapping[str, Any] | None:
 
 def _settings(section: Mapping[str, Any], folder: Path) -> Settings:
     known: dict[str, Callable[[Any, Path], Any]] = {
-        "boards": _names,
+        "boards": _boards,
         "models": _models,
         "data": _data,
         "samples": _count,
@@ -144,6 +145,10 @@ def _names(value: Any, _: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
         raise UserError(f'expected a list of strings, such as ["a", "b"], got {value!r}')
     return tuple(value)
+
+
+def _boards(value: Any, folder: Path) -> tuple[str, ...]:
+    return tuple(str(_near(folder / name)) if is_file(name) else name for name in _names(value, folder))
 
 
 def _models(value: Any, folder: Path) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tests.rows.examples import make_row
 
 FULL = """
 [tool.harness]
-boards = ["nano33"]
+boards = ["nano33", "boards/mine.json"]
 models = ["models/*.tflite", "kws_s"]
 data = "recordings"
 samples = 7
@@ -36,7 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_key_is_read_and_paths_are_relative_to_the_file(project: Path) -> None:
     assert read_settings() == Settings(
         runs=Path("results/runs"),
-        boards=("nano33",),
+        boards=("nano33", "boards/mine.json"),
         models=("models/a.tflite", "models/b.tflite", "kws_s"),
         data="recordings",
         samples=7,
@@ -51,6 +51,7 @@ def test_the_file_is_looked_for_upward(project: Path, monkeypatch: pytest.Monkey
     (project / "below" / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")  # not the section
     found = read_settings()
     assert found.models[0] == str(project / "models" / "a.tflite")
+    assert found.boards == ("nano33", str(project / "boards" / "mine.json"))
     assert found.runs == project / "results" / "runs"
 
 
@@ -67,7 +68,7 @@ def test_the_command_line_wins(project: Path) -> None:
     )  # fmt: skip
     settings = for_bench((), (), None, None, None)
     assert (settings.boards, settings.data, settings.samples, settings.optimise) == (
-        ("nano33",),
+        ("nano33", "boards/mine.json"),
         "recordings",
         7,
         "ram",
