@@ -90,13 +90,18 @@ def load(seed: int = 0, every: int = 1) -> Speech:
 def validation(seed: int = 0, every: int = 1) -> Pictures:
     """Return the validation pictures of `load` without reading what else it reads, which takes ten times longer."""
     random, recordings = np.random.default_rng(seed), _recordings()
-    _silent_sound(recordings, 0, every, random)  # what is drawn next hangs on what was drawn before
+    _silent_sound(*_noise_of(0, recordings, every), random)  # what is drawn next hangs on what was drawn before
     return _part(1, recordings, every, random)
 
 
 def _recordings() -> list[Sound]:
     archive = _file(*NOISE)
     return list(data.sounds(archive, data.members(archive), kws.SAMPLE_RATE))
+
+
+def _noise_of(number: int, recordings: list[Sound], every: int) -> tuple[list[Sound], int]:
+    """Return the noise of the training (0) or validation (1) set, and how many crops of it there are."""
+    return [_stretch(each, training=number == 0) for each in recordings], _SILENT_CROPS[number] // every
 
 
 def _part(number: int, recordings: list[Sound], every: int, random: np.random.Generator) -> Pictures:
@@ -106,7 +111,8 @@ def _part(number: int, recordings: list[Sound], every: int, random: np.random.Ge
     quiet = _read(_file("speech_commands", "logmel98x40_jpeg_background.npz")).grey
     start = sum(_SILENT_PICTURES[:number])
     pictures = quiet[start : start + _SILENT_PICTURES[number]]
-    silence = np.concatenate([_silence(_silent_sound(recordings, number, every, random)), pictures[::every]])
+    sound = _silent_sound(*_noise_of(number, recordings, every), random)
+    silence = np.concatenate([_silence(sound), pictures[::every]])
     labels = np.concatenate([spoken.labels, np.full(len(silence), LABELS.index("silence"))])
     names = spoken.names + tuple(f"{name} silence {place}" for place in range(len(silence)))
     return Pictures(np.concatenate([spoken.grey, silence]), labels, names)
@@ -161,13 +167,12 @@ def _at_loudness(sound: Sound, rms: NDArray[np.float64]) -> Sound:
     return np.asarray(np.clip(sound / own * rms[:, None], -1, 1), np.float32)
 
 
-def _silent_sound(recordings: list[Sound], number: int, every: int, random: np.random.Generator) -> Sound:
-    """Return noise for the training (0) or validation (1) part, RMS log-uniform from 5e-5 to 0.35, one in 50 zeros.
+def _silent_sound(recordings: list[Sound], count: int, random: np.random.Generator) -> Sound:
+    """Return (count, 16000) of noise, RMS log-uniform from 5e-5 to 0.35, one in 50 digital silence.
 
     The recordings are far quieter than the official test's silence; without the rescaling a third of it is missed.
     """
-    own, count = [_stretch(each, training=number == 0) for each in recordings], _SILENT_CROPS[number] // every
-    sound = _at_loudness(_crops(own, count, random), 10 ** random.uniform(-4.3, -0.45, count))
+    sound = _at_loudness(_crops(recordings, count, random), 10 ** random.uniform(-4.3, -0.45, count))
     sound[random.random(count) < 0.02] = 0
     return sound
 

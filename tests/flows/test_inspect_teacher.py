@@ -191,6 +191,7 @@ def test_a_student_in_another_order_of_the_same_classes_is_understood(
     assert inspected(scene, tmp_path / "out", student=str(turned)).sets[0].findings.student is not None
 
 
+@pytest.mark.slow
 def test_the_folder_is_whole_replaced_by_the_next_and_nobody_elses(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,7 @@ def _reliability_figure(now: Calibration, then: Calibration) -> Any:
     axes.plot([0, 1], [0, 1], color=SOFT.light, lw=1, ls=(0, (4, 3)), label="as often right as sure")
     for found, colour, mark in ((then, SECOND, "s"), (now, FIRST, "o")):
         known = [each for each in found.bins if each.count]
-        points = [each.confidence for each in known], [each.accuracy for each in known]
+        points = [each.confidence or 0.0 for each in known], [each.accuracy or 0.0 for each in known]
         label = f"T = {found.temperature:.3g}, ECE {100 * found.error:.2f} %"
         axes.plot(*points, color=colour.light, lw=1, label=label)
         axes.scatter(*points, [_dot(each, found) for each in known], color=colour.light, marker=mark)
