@@ -89,7 +89,6 @@ def read_student(model: Model, teacher: Card) -> Student:
     from harness.compiler.tflite import read_model
 
     card = own_card(model)
-    task = TASKS[teacher.task]
     if card is not None and card.task != teacher.task:
         raise UserError(
             f"expected a student of task {teacher.task}, like its teacher, {model.name} is of {card.task}: name another"
@@ -98,13 +97,8 @@ def read_student(model: Model, teacher: Card) -> Student:
     if len(graph.inputs) != 1 or not graph.outputs:
         raise UserError(f"expected a student with one input and an output, {model.name} has {len(graph.inputs)} inputs")
     given, answer = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    classes = card.labels if card else task.labels if sorted(task.labels) == sorted(teacher.labels) else teacher.labels
-    if sorted(classes) != sorted(teacher.labels) or answer.elements != len(classes):
-        has = ", ".join(card.labels) if card else f"{answer.elements} outputs"
-        raise UserError(
-            f"expected a student of the teacher's classes ({', '.join(teacher.labels)}), {model.name} has {has}"
-        )
-    frontend, q = card.frontend if card else task.frontend, given.quantization
+    classes = _classes(model, card, teacher, answer.elements)
+    frontend, q = card.frontend if card else TASKS[teacher.task].frontend, given.quantization
     if q is not None and card is None:
         frontend = replace(frontend, scale=q.scale, zero_point=q.zero_point)
     border = ModelInput(given.shape, given.dtype, q.scale if q else None, q.zero_point if q else None)
@@ -113,6 +107,22 @@ def read_student(model: Model, teacher: Card) -> Student:
         model, card, frontend, classes, border, answer.elements,
         step.scale if step else 0.0, step.zero_point if step else 0,
     )  # fmt: skip
+
+
+def _classes(model: Model, card: Card | None, teacher: Card, outputs: int) -> tuple[str, ...]:
+    """Return a student's classes: its card's, else the task's order of the teacher's, else the teacher's order.
+
+    Raises:
+        UserError: they are not the teacher's.
+    """
+    usual = TASKS[teacher.task].labels
+    classes = card.labels if card else usual if sorted(usual) == sorted(teacher.labels) else teacher.labels
+    if sorted(classes) != sorted(teacher.labels) or outputs != len(classes):
+        has = ", ".join(card.labels) if card else f"{outputs} outputs"
+        raise UserError(
+            f"expected a student of the teacher's classes ({', '.join(teacher.labels)}), {model.name} has {has}"
+        )
+    return classes
 
 
 def from_data(data: str, teacher: Card, samples: int | None, asker: Asker) -> Judged:

@@ -114,6 +114,8 @@ def test_softness_by_hand() -> None:
     [found] = softness.softness(z, np.array([1]), [1.0])  # 1/2, 1/4, 1/8, 1/8
     assert found.entropy_bits == pytest.approx(0.5 + 0.5 + 3 / 8 + 3 / 8)
     assert (found.right, found.runner_up) == (pytest.approx(1 / 4), pytest.approx(1 / 2))
+    [found] = softness.softness(z, np.array([0]), [1.0])
+    assert (found.right, found.runner_up) == (pytest.approx(1 / 2), pytest.approx(1 / 4))
     assert list(softness.entropy_bits(rows((0, 1, 0), (0.5, 0.5, 0)))) == [0, 1]
 
 
