@@ -20,12 +20,12 @@ from harness.flows import inspect_teacher as flow  # noqa: E402
 from harness.oracle import Oracle  # noqa: E402
 from harness.report.inspection.document import Inspection  # noqa: E402
 from harness.report.progress import Speaker  # noqa: E402
-from harness.tasks import kws, write_card  # noqa: E402
+from harness.tasks import kws, vision, write_card  # noqa: E402
 from harness.tasks.frontend import PICTURE, SPEECH_LOG_MEL, FrontEnd  # noqa: E402
 from harness.tasks.split import part_of  # noqa: E402
 from tests.command import ROOT, assert_failed, harness  # noqa: E402
 from tests.support.tflite_builder import ModelBuilder, Q  # noqa: E402
-from tests.tasks.clips import record, tone  # noqa: E402
+from tests.tasks.clips import paint, record, tone  # noqa: E402
 from tests.tasks.test_samples import CARD  # noqa: E402
 
 WORDS = ("high", "low", "middle")
@@ -281,6 +281,29 @@ def test_what_does_not_go_together_is_refused(
     refused("expected a recipe of task kws, like the teacher", recipe=seen)
     refused("expected data set 'speech_commands' at", data="speech_commands")
     assert inspected(scene, out, student=str(peak), data=words).student == "peak"  # recordings show it all
+
+
+def test_a_teacher_of_pictures_is_shown_the_validation_pictures_of_its_folder(tmp_path: Path, undrawn: None) -> None:
+    random = np.random.default_rng(5)
+    for number in range(40):
+        for word, level in (("dark", 40), ("light", 200)):
+            red = int(level + random.integers(-30, 30))
+            paint(tmp_path / "pictures" / word / f"{word}{number}.png", (32, 32), (red, level, level))
+    inputs = keras.Input((32, 32, 3))
+    keras.utils.set_random_seed(2)
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    keras.Model(inputs, keras.layers.Dense(2)(pooled)).save(tmp_path / "seer.keras")
+    frontend = replace(PICTURE, mean=(120.0,), std=(60.0,))
+    seer = carded(tmp_path / "seer.keras", frontend, ("dark", "light"), str(tmp_path / "pictures"), "vision")
+    speaker = Speaker(Console(file=StringIO()))
+    [shown] = flow.inspect_teacher(str(seer), out=tmp_path / "out", speaker=speaker)[0].sets
+    assert shown.name == "pictures (validation)"
+    assert {part_of(Path(name).name) for name in shown.names} == {"validation"}
+    dataset = vision.folder(tmp_path / "pictures", "validation")
+    model = keras.saving.load_model(seer, compile=False)
+    said = np.asarray(model(frontend.features(dataset.fetch(np.arange(len(dataset.labels)))))).argmax(axis=1)
+    right = [("dark", "light")[answer] == label for answer, label in zip(said, dataset.labels, strict=True)]
+    assert shown.findings.accuracy == pytest.approx(100 * np.mean(right))
 
 
 def test_a_teacher_whose_data_is_gone_says_so(scene: Scene, tmp_path: Path) -> None:

@@ -83,5 +83,5 @@ def _student(found: Beside, classes: tuple[str, ...], name: str) -> list[str]:
             f"({items:,} items): look at them in disagreements.csv"
         )
     if count.differ and count.student_right >= count.teacher_right:
-        said.append("where they differ the teacher is no more often right: it has little to teach this student here")
+        said.append("where they differ the teacher is no more often right than the student: expect little of it")
     return said

@@ -60,7 +60,7 @@ def _reliability_figure(now: Calibration, then: Calibration) -> Any:
         points = [each.confidence or 0.0 for each in known], [each.accuracy or 0.0 for each in known]
         label = f"T = {found.temperature:.3g}, ECE {100 * found.error:.2f} %"
         axes.plot(*points, color=colour.light, lw=1, label=label)
-        axes.scatter(*points, [_dot(each, found) for each in known], color=colour.light, marker=mark)
+        axes.scatter(*points, [_dot(each, found) for each in known], color=colour.light, marker=mark, clip_on=False)
     share = [each.count / sum(bin_.count for bin_ in now.bins) for each in now.bins]
     width = now.bins[0].high - now.bins[0].low
     below.bar([each.low for each in now.bins], share, 0.92 * width, align="edge", color=FIRST.light)
@@ -80,7 +80,7 @@ def _reliability_figure(now: Calibration, then: Calibration) -> Any:
 
 def _dot(found: Bin, of: Calibration) -> float:
     """Return the area of a bin's dot, square points: the more items the larger, so that chance looks like chance."""
-    return 6 + 120 * found.count / sum(each.count for each in of.bins)
+    return 8 + 80 * math.sqrt(found.count / sum(each.count for each in of.bins))
 
 
 def _softness(shown: Shown, classes: int) -> Plot:
