@@ -570,6 +570,52 @@ def distill(
     _print(str(run_distill(recipe, out, changes or [], seed, _speaker(context))))
 
 
+@app.command(
+    "inspect-teacher",
+    epilog=examples(
+        "harness inspect-teacher kws_resnet --student kws_xs --out inspected",
+        "harness inspect-teacher kws_resnet_small --recipe recipes/kws_quick.toml",
+    ),
+)
+def inspect_teacher(
+    context: typer.Context,
+    teacher: Annotated[str, typer.Argument(metavar="TEACHER", help="A teacher of the zoo, or a .keras file.")],
+    student: Annotated[
+        str | None, typer.Option(metavar="MODEL|ZOO", help="A student to hold beside it: where do they disagree?")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="RECIPE.toml", help="Examine what this recipe trains on, too.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME|DIR", help="Instead of the validation set: a data set or a folder.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most so many items of each set; default: all.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder; default: inspected/TEACHER.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine a teacher before it teaches.
+
+    Calibration, soft targets by temperature, which classes it holds alike, and where a student disagrees.
+    """
+    from harness.flows.inspect_teacher import inspect_teacher as inspect
+    from harness.flows.provenance import command_line
+    from harness.report.inspection import terminal
+
+    speaker = _speaker(context)
+    command = command_line(context.obj)
+    found, folder = inspect(
+        teacher, student=student, recipe=recipe, data=data, samples=samples, out=out, command=command,
+        speaker=speaker,
+    )  # fmt: skip
+    if as_json:
+        _print(json.dumps(found.document(), indent=1, allow_nan=False))
+    else:
+        _show(terminal.summary(found))
+    speaker.say(f"written to {folder}")
+
+
 @app.command(epilog=examples("harness diff my_model.tflite --board nano33 --on qemu"))
 def diff(
     context: typer.Context,

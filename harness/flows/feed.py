@@ -67,6 +67,20 @@ class Feed:
         }
 
 
+def own_card(model: Model) -> Card | None:
+    """Return the card beside a model, None where there is none.
+
+    Raises:
+        UserError: it is not of this file.
+    """
+    card = read_card(model.path)
+    if card is not None and card.sha256 != model.sha256:
+        raise UserError(
+            f"expected {model.path} to be the model of its card, got another sha256: mend or remove the card"
+        )
+    return card
+
+
 def prepare(
     model: Model,
     inputs: Sequence[ModelInput],
@@ -95,11 +109,7 @@ def prepare(
     Raises:
         UserError: the card is not of this file, or the data is missing, has no labels or does not fit.
     """
-    card = read_card(model.path)
-    if card is not None and card.sha256 != model.sha256:
-        raise UserError(
-            f"expected {model.path} to be the model of its card, got another sha256: mend or remove the card"
-        )
+    card = own_card(model)
     found = find_task(task, card, inputs[0], output_elements) if len(inputs) == 1 else None
     name = data or default_data(found, card)
     if labelled and name == "random":

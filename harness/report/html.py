@@ -8,7 +8,6 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness.report import words
@@ -16,10 +15,9 @@ from harness.report.confusion import mistakes
 from harness.report.entries import Entry, Limits, Source, entries_of
 from harness.report.figures import as_svg, overview
 from harness.report.inline import inline
-from harness.report.palette import COLOURS
+from harness.report.templates import FOLDER, render
 from harness.rows.measurement import Confusion, Layer, Row
 
-_TEMPLATES = Path(__file__).resolve().parent / "templates"
 _CELLS = 30
 """Most classes whose matrix is shown; of more, the commonest mistakes are."""
 _DARK = 0.55
@@ -43,32 +41,18 @@ def page(sources: Sequence[Source], limits: Mapping[str, Limits]) -> str:
         sources: the runs; a table column names them where there are several.
         limits: board -> what a program may use of it.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    def finalize(value: object) -> object:
-        return words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
     entries = entries_of(sources, limits)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    script = (FOLDER / "report.js").read_text(encoding="utf-8")
+    return render(
+        "report.html.j2",
         sources=sources,
         entries=entries,
         estimated=any(words.is_estimate(entry.row) for entry in entries),
         plots=[(title, kind, Markup(svg)) for title, kind, svg in _plots(entries)],
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        colours=COLOURS,
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        words=words,
         shares=_shares,
         matrix=_matrix,
         provenance=_provenance,

@@ -23,6 +23,7 @@ class Dataset:
         classes: of a user's own folder, sorted: what a model trained on it knows; also those that this split lacks.
             () where the task knows its classes.
         notes: what a user should know of the items, one line each: resampled, resized, left out.
+        names: the file of every item, () where it has none.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Dataset:
     fetch: Callable[[NDArray[np.int64]], NDArray[Any]]
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def choose(self, samples: int) -> NDArray[np.int64]:
         """Return the indices of the first `samples` of a fixed shuffle; all, in order, where there are no more."""

@@ -55,14 +55,14 @@ def synthetic(split: str = "test") -> Dataset:
     only(split, "synthetic")
     members = data.members(SYNTHETIC)
     labels = tuple(name.split("/")[0] for name in members)
-    return Dataset("synthetic", "sound", labels, lambda chosen: _read({SYNTHETIC: members}, chosen))
+    return Dataset("synthetic", "sound", labels, lambda chosen: _read({SYNTHETIC: members}, chosen), names=members)
 
 
 def kws01(split: str = "test") -> Dataset:
     """Return MLPerf Tiny's 1,000 samples as int8 maps (49, 10)."""
     only(split, "kws01")
-    maps, labels, _ = _kws01(_kws01_file())
-    return Dataset("kws01", "map", labels, lambda chosen: maps[chosen])
+    maps, labels, names = _kws01(_kws01_file())
+    return Dataset("kws01", "map", labels, lambda chosen: maps[chosen], names=names)
 
 
 def kws01_sound(split: str = "test") -> Dataset:
@@ -78,7 +78,7 @@ def kws01_sound(split: str = "test") -> Dataset:
         indices = np.array([position[clips[name]["class"], clips[name]["clip"]] for name in names])
     except KeyError as error:
         raise UserError(f"expected the clip {error} of kws01 in {folder}; the data folder is not whole") from error
-    return Dataset("kws01", "sound", labels, lambda chosen: _read(where, indices[chosen]))
+    return Dataset("kws01", "sound", labels, lambda chosen: _read(where, indices[chosen]), names=names)
 
 
 def folder(path: Path, split: str = "all") -> Dataset:
@@ -104,6 +104,7 @@ def folder(path: Path, split: str = "all") -> Dataset:
         lambda chosen: recordings.read([found.files[index] for index in chosen], clip),
         found.classes,
         notes,
+        tuple(map(str, found.files)),
     )
 
 
@@ -124,7 +125,8 @@ def _archives(name: str, folder: Path) -> Dataset:
     """Return a data set of zips, one a class."""
     where = {path: data.members(path) for path in sorted(folder.glob("*.zip"))}
     labels = tuple(path.stem.strip("_") for path, _ in _flat(where))
-    return Dataset(name, "sound", labels, lambda chosen: _read(where, chosen))
+    names = tuple(f"{path.name}/{member}" for path, member in _flat(where))
+    return Dataset(name, "sound", labels, lambda chosen: _read(where, chosen), names=names)
 
 
 def _flat(where: dict[Path, tuple[str, ...]]) -> Iterator[tuple[Path, str]]:

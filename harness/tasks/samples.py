@@ -46,6 +46,7 @@ class Samples:
         dataset: its name.
         size: how many items the data set has in all.
         notes: what a user should know of the data, one line each.
+        names: (n,) the file of every item, () where they have none.
     """
 
     inputs: NDArray[Any]
@@ -54,6 +55,7 @@ class Samples:
     dataset: str
     size: int
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ def load(
             f"{dataset.name} gives {prod(inputs.shape[1:])} values a sample, the model takes {prod(expected)}"
         )
     inputs = inputs.reshape(len(inputs), *expected)
-    return Samples(inputs, labels, classes, dataset.name, len(dataset.labels), dataset.notes + notes)
+    files = tuple(dataset.names[index] for index in chosen) if dataset.names else ()
+    return Samples(inputs, labels, classes, dataset.name, len(dataset.labels), dataset.notes + notes, files)
 
 
 def _classes(task: Task, card: Card | None, dataset: Dataset, outputs: int | None) -> tuple[str, ...]:

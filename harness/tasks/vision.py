@@ -60,4 +60,5 @@ def folder(path: Path, split: str = "all", shape: images.Shape = SHAPE) -> Datas
         lambda chosen: images.read([found.files[index] for index in chosen], shape),
         found.classes,
         notes,
+        tuple(map(str, found.files)),
     )

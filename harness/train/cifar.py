@@ -4,6 +4,7 @@ Validation is the same either way: 1,000 pictures of the fifth batch, without lo
 them, not even as JPEG, and nothing of the test set.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.tasks import cifar, data, vision
 from harness.train import packed
+from harness.train.examples import pick
 from harness.train.images import Images, Vision, evenly
 
 _BATCH = 10_000
@@ -37,11 +39,20 @@ def load(limit: int = 0) -> Vision:
     return _copies(jpeg, lossless, limit)
 
 
+def validation(limit: int = 0) -> Images:
+    """Return the validation pictures of `load`, without decoding what else it reads."""
+    jpeg, lossless = (data.find("cifar10", f"cifar10_{part}.npz") for part in ("jpeg_train", "lossless_part"))
+    if data.find("cifar10", cifar.FOLDER) or not (jpeg and lossless):
+        return _original(limit).validation
+    whole = _lossless(lossless)
+    return _some(whole, np.arange(len(whole) - _VALIDATION, len(whole)), limit)
+
+
 def _original(limit: int) -> Vision:
     """Learn from 49,000 original pictures."""
     pixels, labels = cifar.read(data.require("cifar10", "cifar10", cifar.FOLDER, fetch=True), "train")
     end = 4 * _BATCH + _LOSSLESS
-    every = Images(pixels, np.array(labels, np.int64))
+    every = Images(pixels, np.array(labels, np.int64), _numbered(cifar.FOLDER, range(len(labels))))
     validation = np.arange(end - _VALIDATION, end)
     training = np.setdiff1d(np.arange(len(labels)), validation)
     return Vision(_some(every, training, limit), _some(every, validation, limit), vision.LABELS)
@@ -49,13 +60,17 @@ def _original(limit: int) -> Vision:
 
 def _some(images: Images, chosen: NDArray[np.int64], limit: int) -> Images:
     chosen = chosen[evenly(len(chosen), limit or len(chosen))]
-    return Images(images.pixels[chosen], images.labels[chosen])
+    return Images(images.pixels[chosen], images.labels[chosen], pick(images.names, chosen))
+
+
+def _numbered(file: str, numbers: Iterable[int]) -> tuple[str, ...]:
+    """Return a name for each picture of a file."""
+    return tuple(f"{file} {number}" for number in numbers)
 
 
 def _copies(jpeg: Path, lossless: Path, limit: int) -> Vision:
     """Learn from 49,000 JPEG copies and 4,085 lossless pictures; decode no more of them than are used."""
-    with np.load(lossless) as content:
-        whole = Images(content["x_train"], content["y_train"].astype(np.int64))
+    whole = _lossless(lossless)
     with np.load(jpeg) as content:
         labels = content["labels"].astype(np.int64)
     learned = len(whole) - _VALIDATION
@@ -65,10 +80,17 @@ def _copies(jpeg: Path, lossless: Path, limit: int) -> Vision:
     training = Images(
         np.concatenate([packed.decode(jpeg, few), whole.pixels[rest]]),
         np.concatenate([labels[few], whole.labels[rest]]),
+        _numbered(jpeg.name, few) + pick(whole.names, rest),
     )
     validation = _some(whole, np.arange(learned, len(whole)), limit)
     note = f"learned from: {len(few):,} JPEG copies and {len(rest):,} lossless pictures; chosen by lossless ones"
     return Vision(training, validation, vision.LABELS, (note,))
+
+
+def _lossless(path: Path) -> Images:
+    with np.load(path) as content:
+        labels = content["y_train"].astype(np.int64)
+        return Images(content["x_train"], labels, _numbered(path.name, range(len(labels))))
 
 
 def twins(lossless: NDArray[np.int64], copies: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -21,6 +21,31 @@ class View:
 
 
 @dataclass(frozen=True)
+class Items:
+    """Labelled items as they are, never augmented.
+
+    Attributes:
+        labels: (n,) class indices.
+        classes: names, in the order of the indices.
+        names: (n,) where each comes from: a file, or its place in one.
+        inputs: from a model's front end and indices (k,) of items to the model's inputs (k, *shape); raises UserError
+            where the items do not show what the model sees.
+        notes: what a user should know of them, one line each.
+    """
+
+    labels: Labels
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    inputs: Callable[[FrontEnd, Labels], Floats]
+    notes: tuple[str, ...] = ()
+
+
+def pick(names: tuple[str, ...], chosen: Labels) -> tuple[str, ...]:
+    """Return the chosen ones of names that there may be none of."""
+    return tuple(names[index] for index in chosen) if names else ()
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """What a model learns from.
 
@@ -34,6 +59,7 @@ class TrainingSet:
         through: returns `view` for another model's front end: the same changes of the same sound or pictures.
         fingerprint: of everything that the views hang on but the front end: training data, augmentation and its seed.
         notes: what a user should know of the material, one line each.
+        names: (n,) where each training item comes from, () where that is not known.
     """
 
     view: Callable[[int], View]
@@ -45,3 +71,4 @@ class TrainingSet:
     through: Callable[[FrontEnd], Callable[[int], View]]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()

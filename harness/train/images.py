@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from harness.tasks import folders, vision
 from harness.tasks.dataset import Dataset
 from harness.tasks.images import Shape
+from harness.train.examples import pick
 
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled pictures: `pixels` uint8 (n, height, width, colours) and `labels` int64 (n,), indices of classes."""
+    """Labelled pictures: `pixels` uint8 (n, height, width, colours), `labels` int64 (n,), indices of classes; files."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse pictures that have lost their labels."""
@@ -30,7 +32,7 @@ class Images:
     def first(self, count: int) -> "Images":
         """Return at most `count` of them, taken evenly over all (they may lie in order of class)."""
         chosen = evenly(len(self), count)
-        return Images(self.pixels[chosen], self.labels[chosen])
+        return Images(self.pixels[chosen], self.labels[chosen], pick(self.names, chosen))
 
 
 @dataclass(frozen=True)
@@ -75,4 +77,4 @@ def folder(path: Path, shape: Shape) -> Vision:
 
 def _images(dataset: Dataset) -> Images:
     labels = np.array([dataset.classes.index(label) for label in dataset.labels], np.int64)
-    return Images(dataset.fetch(np.arange(len(labels))), labels)
+    return Images(dataset.fetch(np.arange(len(labels))), labels, dataset.names)

@@ -47,7 +47,7 @@ def _pictures(dataset: Dataset) -> Pictures:
         sound = dataset.fetch(np.arange(start, min(start + _CHUNK, len(dataset.labels))))
         grey.append(np.round(to_grey(SPEECH_LOG_MEL.log_mel(sound))).astype(np.uint8))
     labels = np.array([dataset.classes.index(label) for label in dataset.labels])
-    return Pictures(np.concatenate(grey), labels)
+    return Pictures(np.concatenate(grey), labels, dataset.names)
 
 
 def _noise(path: Path, seed: int) -> NDArray[np.float32]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.tasks.frontend import SPEECH_LOG_MEL, FrontEnd
+from harness.tasks.kws import LABELS
 from harness.train import pictures, recorded
 from harness.train.augment.speech import SpeechAugmentation, augment, lead_in, mix
-from harness.train.examples import Floats, TrainingSet, View
+from harness.train.examples import Floats, Items, Labels, TrainingSet, View
 from harness.train.pictures import Pictures, Speech, to_grey, to_log_mel
 
 if TYPE_CHECKING:  # a recipe knows the tasks
@@ -60,8 +61,31 @@ def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet,
         through=through,
         fingerprint=_fingerprint(speech, how),
         notes=speech.notes,
+        names=speech.training.names,
     )
     return examples, frontend
+
+
+def validation(recipe: Recipe) -> Items:
+    """Return the validation set of a recipe, as `prepare` makes it, without reading the training set.
+
+    Raises:
+        UserError: data is missing.
+    """
+    how, limit = recipe.augmentation, recipe.schedule.examples
+    classes: tuple[str, ...] = LABELS
+    notes: tuple[str, ...] = ()
+    if recipe.data == DATA:
+        shown = pictures.validation(how.seed, _every(limit))
+    else:
+        speech = recorded.load(Path(recipe.data), how.seed, noise=False)
+        shown, classes, notes = speech.validation, speech.classes, speech.notes
+    shown = shown.first(limit) if limit else shown
+
+    def through(frontend: FrontEnd, chosen: Labels) -> Floats:
+        return inputs(Pictures(shown.grey[chosen], shown.labels[chosen]), _shown(frontend))
+
+    return Items(shown.labels, classes, shown.names, through, notes)
 
 
 def _material(named: str, limit: int, how: SpeechAugmentation) -> Speech:

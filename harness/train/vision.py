@@ -16,7 +16,7 @@ from harness.tasks.frontend import PICTURE, FrontEnd
 from harness.tasks.images import Shape
 from harness.train import cifar, images
 from harness.train.augment.vision import VisionAugmentation, augment, mix
-from harness.train.examples import TrainingSet, View
+from harness.train.examples import Floats, Items, Labels, TrainingSet, View
 from harness.train.images import Images, Vision
 
 if TYPE_CHECKING:  # a recipe knows the tasks
@@ -58,8 +58,30 @@ def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet,
         through=through,
         fingerprint=_fingerprint(seen, how),
         notes=seen.notes,
+        names=seen.training.names,
     )
     return examples, frontend
+
+
+def validation(recipe: Recipe) -> Items:
+    """Return the validation set of a recipe, as `prepare` makes it.
+
+    Raises:
+        UserError: data is missing.
+    """
+    limit, shape = recipe.schedule.examples, _shape(recipe.frontend, fixed=recipe.data == DATA)
+    classes: tuple[str, ...] = vision.LABELS
+    notes: tuple[str, ...] = ()
+    if recipe.data == DATA:
+        shown = cifar.validation(limit)
+    else:
+        seen = _material(recipe.data, limit, shape)
+        shown, classes, notes = seen.validation, seen.classes, seen.notes
+
+    def through(frontend: FrontEnd, chosen: Labels) -> Floats:
+        return _shown(frontend, shape[2]).features(shown.pixels[chosen])
+
+    return Items(shown.labels, classes, shown.names, through, notes)
 
 
 def _material(named: str, limit: int, shape: Shape) -> Vision:

@@ -4,9 +4,11 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from harness.tasks import kws
 from harness.tasks.frontend import SPEECH_LOG_MEL
+from harness.tasks.kws import LABELS
 from harness.train import pictures
 from harness.train.pictures import to_grey, to_log_mel
 
@@ -48,7 +50,18 @@ def test_training_and_validation_share_no_speaker(data: Path) -> None:
 
 def test_silence_is_as_loud_and_as_quiet_as_it_may_be() -> None:
     recordings = [np.random.default_rng(0).standard_normal(40_000).astype(np.float32) * np.float32(0.003)]
-    silence = pictures._silence(recordings, 64, np.random.default_rng(1))
+    silence = pictures._silence(pictures._silent_sound(recordings, 64, np.random.default_rng(1)))
     assert silence.shape == (64, 98, 40)
     level = silence.mean(axis=(1, 2))
     assert level.min() < 30 and level.max() > 130
+
+
+@pytest.mark.slow
+def test_validation_alone_is_the_validation_of_all_and_its_names_are_of_its_pictures(data: Path) -> None:
+    speech, alone = pictures.load(3, 40), pictures.validation(3, 40)
+    np.testing.assert_array_equal(alone.grey, speech.validation.grey)
+    np.testing.assert_array_equal(alone.labels, speech.validation.labels)
+    assert alone.names == speech.validation.names
+    for part in (speech.training, speech.validation.first(50)):
+        words = [name.split("/")[0] if "/" in name else "silence" for name in part.names]
+        assert words == [LABELS[label] for label in part.labels]

@@ -161,7 +161,7 @@ def test_a_teacher_that_hears_something_else_is_refused(prepared: Recipe, teache
         examples.through(teacher)
 
 
-@pytest.mark.parametrize("make", [pictures._crops, pictures._silence])
+@pytest.mark.parametrize("make", [pictures._crops, pictures._silent_sound])
 def test_silence_and_noise_hang_on_the_seed(make: Callable[..., np.ndarray]) -> None:
     recordings = [np.random.default_rng(1).normal(0, 0.01, 30_000).astype(np.float32)]
     first, again, other = (make(recordings, 5, np.random.default_rng(seed)) for seed in (1, 1, 2))

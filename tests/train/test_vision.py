@@ -174,6 +174,10 @@ def thumbs(pixels: np.ndarray) -> np.ndarray:
 
 def test_a_few_are_spread_over_the_classes(data: Path) -> None:
     seen = cifar.load(100)
+    alone = cifar.validation(100)
+    np.testing.assert_array_equal(alone.pixels, seen.validation.pixels)
+    assert alone.names == seen.validation.names
+    assert len(set(seen.training.names)) == len(seen.training) == 100
     assert len(seen.training) == len(seen.validation) == 100
     assert np.bincount(seen.training.labels, minlength=10).min() > 3
     assert "JPEG copies" in seen.notes[0]
