@@ -234,7 +234,7 @@ def bench(
     plots: PlotsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure models on boards: speed, memory, accuracy, exactness.
+    """Measure models on boards: speed, size and accuracy.
 
     Every output byte is compared with TensorFlow Lite Micro's. What the command line leaves out is taken from the
     section tool.harness of pyproject.toml.
@@ -387,7 +387,7 @@ def boards(
 
 @app.command(epilog=examples("harness doctor"))
 def doctor() -> None:
-    """Say what is installed, what is missing, and what mends it.
+    """Say what is missing, and what mends it.
 
     Exit status 3 where something is missing without which nothing can be measured.
     """
@@ -404,7 +404,7 @@ def doctor() -> None:
 def setup(
     context: typer.Context, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
-    """Install what `harness doctor` finds missing, after asking.
+    """Install what is missing, after asking.
 
     Shows each command and how to undo it: Debian packages with apt-get, Python packages with pip, the group of the
     serial ports, a udev rule; with sudo where it needs root. At the end the doctor looks again.
@@ -448,7 +448,7 @@ def compare(
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a comment for a pull request.")] = False,
 ) -> None:
-    """Show what changed between two runs, and which rules broke.
+    """Show what changed between two runs.
 
     Exit status 1 where a rule broke. A rule holds the change of a column against a limit: with % relative to OLD, else
     NEW - OLD. Runs and rules that the command line leaves out are taken from the section tool.harness of
@@ -561,7 +561,7 @@ def distill(
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Wins over the recipe's.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; default: trained/NAME.")] = None,
 ) -> None:
-    """Train a student from its teachers, quantise and measure it.
+    """Train a student, quantise it and measure it.
 
     The same command after an interruption goes on at the last finished epoch.
     """
@@ -629,7 +629,7 @@ def diff(
     optimise: OptimiseOption = "balanced",
     as_json: JsonOption = False,
 ) -> None:
-    """Find the first layer that computes something else on a board.
+    """Find the first layer that a board computes otherwise.
 
     Every layer is compared with TensorFlow Lite Micro's, byte for byte. Exit status 1 where one differs.
     """
@@ -659,7 +659,7 @@ def profile(
     optimise: OptimiseOption = "balanced",
     as_json: JsonOption = False,
 ) -> None:
-    """Show where an inference spends its instructions and cycles.
+    """Show where an inference spends its instructions.
 
     By layer and by function. On the emulated board instructions are exact and cycles estimated; a real board times its
     layers alone.
