@@ -52,6 +52,9 @@ app = typer.Typer(
 data_app = typer.Typer(help="Fetch the data sets that models are measured on.")
 app.add_typer(data_app, name="data")
 
+study_app = typer.Typer(help="Train many students, and say what each way of training is worth.")
+app.add_typer(study_app, name="study")
+
 
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
@@ -396,6 +399,59 @@ def distill(
     from harness.flows.distill import distill as run_distill
 
     _print(str(run_distill(recipe, out, changes or [], seed, _speaker())))
+
+
+@study_app.command("distillation")
+def study_distillation(
+    task: Annotated[Literal["kws", "vision"], typer.Option(help="Whose recipes: recipes/distillation/TASK.")] = "kws",
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A recipe's name; may be repeated; default: all.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, metavar="N", help="May be repeated; default: 0, 1 and 2.")
+    ] = None,
+    recipes: Annotated[Path | None, typer.Option(metavar="DIR", help="Recipes of your own, NAME.toml each.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the runs and tables; default: trained/distillation, and in a "
+            "checkout results/distillation for the tables of recipes without --set.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that are there.")] = False,
+    dask: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Train on the workers of this Dask scheduler.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Wins over each recipe; may be repeated."),
+    ] = None,
+    table: Annotated[bool, typer.Option("--table", help="Train nothing: the table of what is finished.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a student by each method of distillation, and say what each gains over hard labels alone, and costs.
+
+    A cell is a recipe with a seed, trained in a process of its own. Finished cells are kept, and not trained again.
+
+    Examples:
+      harness study distillation --method none --method dkd --seed 0 --out mine
+
+      harness study distillation --resume --dask tcp://127.0.0.1:8786
+    """
+    from harness.flows.study import SEEDS, Request, study
+    from harness.report import gains
+
+    request = Request(
+        task, tuple(method or ()), tuple(seed or SEEDS), recipes, out, resume, dask, tuple(changes or ()), table
+    )
+    found = study(request, _speaker())
+    if as_json:
+        _print(json.dumps(found.document(), indent=1, allow_nan=False))
+    else:
+        _show(gains.table(found.gains, found.missing))
+    _speaker().say(f"tables in {found.folder}")
+    found.check()
 
 
 @app.command()
