@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 from harness.errors import UserError
 from harness.rows.gains import NONE, Run
@@ -109,27 +110,24 @@ def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = ()
     return Cell(recipe, name, seed, tuple(changes), folder / f"{recipe.stem}-seed{seed}", plan)
 
 
-def read_run(folder: Path, method: str) -> Run:
-    """Return what the folder of a finished run has, as the line of `method`.
+def read_run(folder: Path, method: str | None = None) -> Run:
+    """Return what the folder of a finished run has, as the line of `method`, which its folder is called after.
 
     Raises:
         UserError: its files are damaged.
     """
     try:
         result, predictions = read_json(folder / RESULT), read_predictions(folder)
-        return Run(METHODS.line(result | {"method": method}), predictions.right, predictions.labels)
-    except (OSError, ValueError, KeyError) as error:
+        name = NONE if result["method"] == NONE else method or folder.name.rpartition("-seed")[0]
+        return Run(METHODS.line(result | {"method": name}), predictions.right, predictions.labels)
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise UserError(f"expected a finished run in {folder}, got: {error}; remove the folder") from error
 
 
 def finished_runs(folder: Path) -> list[Run]:
     """Return all finished cells below a folder, whatever study made them."""
-    found = []
-    for result in sorted(folder.glob(f"*-seed*/{RESULT}")):
-        if is_finished(result.parent):
-            plain = read_json(result)["method"] == NONE
-            found.append(read_run(result.parent, NONE if plain else result.parent.name.rpartition("-seed")[0]))
-    return found
+    found = sorted(result.parent for result in folder.glob(f"*-seed*/{RESULT}"))
+    return [read_run(each) for each in found if is_finished(each)]
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def table(task: str, found: Sequence[Gain]) -> str:
     folder = resources.recipes() / "distillation" / task
     everything = _cells(Request(task=task)) if any(folder.glob("*.toml")) else []
     mine = [each for each in found if each.task == task]
-    return report.markdown(mine, _missing(everything, mine), f"../{_RESULTS}")
+    return report.markdown(mine, _missing(everything, mine), f"../{_RESULTS}/")
 
 
 def _cells(request: Request) -> list[Cell]:
@@ -283,7 +283,7 @@ def _write_text(request: Request, known: Sequence[Gain], missing: Sequence[tuple
         text = doc.read_text(encoding="utf-8")
         write_file(doc, report.with_table(text, request.task, table(request.task, known)))
     elif known:
-        write_file(request.tables / f"gains_{request.task}.md", report.markdown(known, missing, "."))
+        write_file(request.tables / f"gains_{request.task}.md", report.markdown(known, missing, ""))
 
 
 def _missing(everything: Iterable[Cell], found: Iterable[Gain]) -> tuple[tuple[str, str], ...]:

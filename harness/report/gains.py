@@ -19,9 +19,9 @@ from harness.rows.gains import NONE, Gain
 NOT_RUN = "not run yet"
 NOTE = (
     "gain: points over the same student on hard labels alone (none), and its 95 % interval by a bootstrap over test "
-    "items and seeds; an interval that holds 0 shows no difference"
+    "items and seeds; undecided where it holds 0"
 )
-_HEADS = ("method", "teacher", "epochs", "items", "seeds", "accuracy %", "gain", "95 % interval", "", "seconds",
+_HEADS = ("method", "teacher", "epochs", "items", "seeds", "accuracy %", "gain", "95 % interval", "verdict", "seconds",
           "x none")  # fmt: skip
 Missing = Sequence[tuple[str, str]]
 """(student, method) of the recipes that have no figure."""
@@ -46,14 +46,14 @@ def markdown(found: Sequence[Gain], missing: Missing, plots: str) -> str:
     Args:
         found: of one task.
         missing: of the same.
-        plots: folder of the plots, from the text's own.
+        plots: what stands before the name of a plot, such as `../results/`.
     """
     parts = []
     for student, rows in _rows(found, missing):
         mine = [each for each in found if each.student == student]
         parts.append(f"### {student}")
         if any(each.gain is not None for each in mine):
-            parts.append(f"![{_described(mine)}]({plots}/{_stem(student)}.svg)")
+            parts.append(f"![{_described(mine)}]({plots}{_stem(student)}.svg)")
         parts.append(cells(_HEADS, rows))
     return "\n\n".join(parts) if parts else f"No recipe yet, so {NOT_RUN}."
 
@@ -101,7 +101,7 @@ def _cells(gain: Gain) -> tuple[str, ...]:
         f"{gain.accuracy:.2f}",
         "" if gain.gain is None else f"{gain.gain:+.2f}",
         "" if gain.gain_low is None else f"{gain.gain_low:+.2f} to {gain.gain_high:+.2f}",
-        gain.verdict or ("" if gain.method == NONE else f"no run of {NONE} to compare with"),
+        gain.verdict or ("" if gain.method == NONE else "not compared"),
         f"{gain.train_seconds:,.0f}",
         "" if gain.cost is None else f"{gain.cost:.2f}",
     )

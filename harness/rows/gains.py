@@ -79,7 +79,7 @@ class Gain:
         """Say in two words what the interval says."""
         if self.gain_low is None or self.gain_high is None:
             return ""
-        return "helps" if self.gain_low > 0 else "hurts" if self.gain_high < 0 else "no difference shown"
+        return "helps" if self.gain_low > 0 else "hurts" if self.gain_high < 0 else "undecided"
 
 
 GAINS = Sheet(
