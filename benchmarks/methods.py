@@ -57,9 +57,7 @@ def cell(recipe: Path, changes: Sequence[str], seed: int, out: Path) -> Cell:
     """Return the run of a recipe with changes, in a folder that is called after them."""
     plain = cells.make_cell(recipe, out, seed, changes)
     marks = [change.split("=", 1)[-1].strip("[]").replace("/", "_") or "none" for change in changes]
-    return replace(
-        plain, method=plain.plan.distill.method, folder=out / "-".join([recipe.stem, *marks, f"seed{seed}"])
-    )
+    return replace(plain, method=plain.plan.distill.method, folder=out / "-".join([recipe.stem, *marks, f"seed{seed}"]))
 
 
 def train(each: Cell) -> None:

@@ -56,7 +56,7 @@ def on_cluster(client: Any, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Failu
 
     futures = {client.submit(train, *cell.job(), pure=False): cell for cell in cells}
     try:
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=client.loop):
             yield futures.pop(future), _outcome(future)
     finally:
         client.cancel(list(futures))

@@ -1,7 +1,7 @@
 """In the place of `harness distill`: leaves what a training run leaves, in a moment, and waits where a test wants it.
 
-`python -m tests.flows.stand_in study ...` is `harness study ...` with it. Beside the runs' folders lie the test's wishes:
-the file `hold` makes runs wait, `fail-METHOD` makes those of a recipe end with the status that it holds.
+`python -m tests.flows.stand_in study ...` is `harness study ...` with it. Beside the runs' folders lie the test's
+wishes: the file `hold` makes runs wait, `fail-METHOD` makes those of a recipe end with the status that it holds.
 """
 
 import argparse

@@ -20,10 +20,22 @@ from tests.flows.test_study import Place, until
 distributed = pytest.importorskip("distributed")
 
 
-def stand_in() -> None:
-    from harness.flows import cells
+DEADLY = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+"""In the place of a run: it kills its worker."""
 
-    cells._PROGRAM = PROGRAM
+
+class Instead(distributed.WorkerPlugin):  # type: ignore[misc]
+    """Run another program in the place of `harness`, in workers that are started anew, too."""
+
+    idempotent = True
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+
+    def setup(self, worker: Any) -> None:
+        from harness.flows import cells
+
+        cells._PROGRAM = self.program
 
 
 @pytest.fixture
@@ -31,7 +43,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:
         with distributed.Client(made, set_as_default=False) as client:
-            client.run(stand_in)
+            client.register_plugin(Instead(PROGRAM), name="program")
         yield made.scheduler_address
 
 
@@ -81,9 +93,6 @@ def test_a_worker_that_dies_loses_no_cell(address: str, place: Place) -> None:
     worker = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(worker, signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
-    with distributed.Client(address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-        client.run(stand_in)  # in the one that takes the dead one's place, too
     until(lambda: place.starts("none-seed0") == 2)
     (place.runs / "hold").unlink()
     thread.join(120)
@@ -94,29 +103,11 @@ def test_a_worker_that_dies_loses_no_cell(address: str, place: Place) -> None:
 @pytest.mark.slow
 def test_cells_that_kill_every_worker_are_reported(address: str, place: Place) -> None:
     [cell] = made(place, "none")
-
-    def deadly() -> None:
-        from harness.flows import cells
-
-        cells._PROGRAM = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
-
     with cluster.connected(address) as client:
-        client.run(deadly)
-        client.register_plugin(Deadly())
+        client.register_plugin(Instead(DEADLY), name="program")
         [(same, failure)] = cluster.on_cluster(client, [cell])
     assert same is cell and failure is not None
     assert "KilledWorker" in failure.reason
-
-
-class Deadly(distributed.WorkerPlugin):  # type: ignore[misc]
-    """In workers that are started anew a cell kills its worker, too."""
-
-    idempotent = True
-
-    def setup(self, worker: Any) -> None:
-        from harness.flows import cells
-
-        cells._PROGRAM = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
 
 
 def test_a_cluster_without_workers_is_told(place: Place) -> None:

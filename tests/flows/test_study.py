@@ -131,7 +131,7 @@ def test_who_kills_the_study_finds_its_cell_still_trained_and_waits_for_it(place
         said = second.stderr.readline()
         assert said
     hold.unlink()
-    out, rest = second.communicate(timeout=120)
+    _, rest = second.communicate(timeout=120)
     assert second.returncode == 0, rest
     assert (place.starts("none-seed0"), place.lines()) == (1, [("none", "0")])
 
@@ -168,9 +168,7 @@ def test_a_cell_that_fails_is_told_and_the_others_go_on(place: Place) -> None:
     done = place.study("--seed", "0", "--json")
     assert_failed(done, 2, "mutual with seed 0 failed: expected luck for mutual", "--resume")
     assert place.lines() == [("none", "0"), ("own_teacher", "0")]
-    assert json.loads(done.stdout)["failed"] == [
-        {"cell": "mutual with seed 0", "reason": "expected luck for mutual"}
-    ]
+    assert json.loads(done.stdout)["failed"] == [{"cell": "mutual with seed 0", "reason": "expected luck for mutual"}]
     fail.write_text("3")
     assert_failed(place.study("--seed", "0", "--resume"), 3, "expected luck")
     fail.unlink()

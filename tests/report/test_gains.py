@@ -38,7 +38,9 @@ def test_markdown_shows_names_as_they_are_and_the_plot_where_there_is_one() -> N
 
 
 def test_only_the_tables_own_place_is_written_over() -> None:
-    text = "a\n<!-- table of kws -->\nold\n<!-- end of table -->\nb\n<!-- table of vision -->\nx\n<!-- end of table -->\n"
+    text = (
+        "a\n<!-- table of kws -->\nold\n<!-- end of table -->\nb\n<!-- table of vision -->\nx\n<!-- end of table -->\n"
+    )
     once = report.with_table(text, "kws", r"new \1")
     assert once == text.replace("old", "\n" + r"new \1" + "\n")
     assert report.with_table(once, "kws", r"new \1") == once

@@ -19,7 +19,9 @@ def lines(*rows: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 @given(st.lists(st.lists(CELLS, max_size=4), max_size=4))
-def test_the_last_line_of_a_key_stays(tmp_path_factory: pytest.TempPathFactory, puts: list[list[tuple[str, ...]]]) -> None:
+def test_the_last_line_of_a_key_stays(
+    tmp_path_factory: pytest.TempPathFactory, puts: list[list[tuple[str, ...]]]
+) -> None:
     path = tmp_path_factory.mktemp("lines") / "deep" / "a.csv"
     wanted: dict[tuple[str, str], str] = {}
     for rows in puts:
