@@ -27,8 +27,6 @@ DEADLY = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
 class Instead(distributed.WorkerPlugin):  # type: ignore[misc]
     """Run another program in the place of `harness`, in workers that are started anew, too."""
 
-    idempotent = True
-
     def __init__(self, program: str) -> None:
         self.program = program
 
@@ -41,7 +39,7 @@ class Instead(distributed.WorkerPlugin):  # type: ignore[misc]
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made:
         with distributed.Client(made, set_as_default=False) as client:
             client.register_plugin(Instead(PROGRAM), name="program")
         yield made.scheduler_address
@@ -112,7 +110,7 @@ def test_cells_that_kill_every_worker_are_reported(address: str, place: Place) -
 
 def test_a_cluster_without_workers_is_told(place: Place) -> None:
     with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=None) as made,
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as made,
         pytest.raises(EnvironmentFailure, match="has no worker: start one with dask worker tcp://"),
         cluster.connected(made.scheduler_address),
     ):

@@ -25,7 +25,7 @@ def test_two_methods_on_two_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (recipes / "born_again.toml").write_text('like = "none.toml"\n[distill]\nmethod = "soft"\ngenerations = 1\n')
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("HARNESS_CACHE", str(cache))
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         done = harness(
             "study", "distillation", "--recipes", recipes, "--seed", "3", "--out", out, "--json",
             "--dask", cluster.scheduler_address, "--set", "schedule.epochs=4", timeout=560,
