@@ -48,7 +48,7 @@ lock: $(VENV)/system.stamp
 	$(BIN)/pip install --quiet uv
 	index=$$($(BIN)/pip config get global.index-url 2>/dev/null) && export UV_DEFAULT_INDEX="$$index"; \
 	$(UV) --output-file requirements/bench.lock && \
-	$(UV) --extra train --extra test --extra docs --output-file requirements/all.lock
+	$(UV) --extra train --extra cluster --extra test --extra docs --output-file requirements/all.lock
 
 clean:
 	rm -rf $(VENV) results/runs site .cache

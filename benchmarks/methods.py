@@ -1,24 +1,27 @@
-"""Students with and without their teachers, over several seeds: results/distillation/methods.csv.
+"""Students of any recipes with and without their teachers, over several seeds: results/distillation/methods.csv.
 
     python -m benchmarks.methods recipes/kws_s.toml ... [--seeds 0 1 2] [--without] [--set k=v] [--out DIR] [--write]
 
-Runs each recipe with each seed (`--without`: with hard labels alone as well), one process a run, and prints mean and
-standard deviation. A run that was interrupted goes on where it was; one that is finished is not run again. `--write`
-puts a line for each run into the CSV, in the place of the one with the same student, teacher, method, seed and epochs.
+Trains each recipe with each seed (`--without`: with hard labels alone as well) as `harness study distillation` trains
+its cells, and prints mean and standard deviation, of validation too. A run that was interrupted goes on where it was;
+one that is finished is not run again. `--write` puts a line for each run into the CSV.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas
 
+from harness.errors import HarnessError
+from harness.flows import cells
+from harness.flows.cells import Cell
+from harness.rows.lines import METHODS
+from harness.train.run_folder import RESULT, read_json
+
 CSV = Path(__file__).resolve().parents[1] / "results" / "distillation" / "methods.csv"
-COLUMNS = ["task", "student", "teacher", "method", "seed", "epochs", "dataset", "n", "accuracy", "train_seconds"]
-KEY = ["task", "student", "teacher", "method", "seed", "epochs"]
 HARD = ("distill.method=none", "distill.teachers=[]")
 
 
@@ -32,55 +35,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("trained"))
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args(arguments)
-    lines = []
-    for recipe in chosen.recipes:
-        for changes in [(), HARD] if chosen.without else [()]:
-            for seed in chosen.seeds:
-                result = run(recipe, [*chosen.changes, *changes], seed, chosen.out)
-                if result is None:
-                    return 3
-                lines.append(result)
-    print(summary(pandas.DataFrame(lines)))
-    if chosen.write:
-        record(pandas.DataFrame(lines))
+    try:
+        made = [
+            cell(recipe, [*chosen.changes, *changes], seed, chosen.out)
+            for recipe in chosen.recipes
+            for changes in ([(), HARD] if chosen.without else [()])
+            for seed in chosen.seeds
+        ]
+        for each in made:
+            train(each)
+        print(summary([read_json(each.folder / RESULT) for each in made]))
+        if chosen.write:
+            METHODS.put(CSV, [each.run().line for each in made])
+    except HarnessError as error:
+        print(f"benchmarks.methods: error: {error}", file=sys.stderr)
+        return error.exit_status
     return 0
 
 
-def run(recipe: Path, changes: Sequence[str], seed: int, out: Path) -> dict[str, object] | None:
-    """Return the result of one run, from its folder where it is finished; None where it failed."""
-    marks = "-".join(change.split("=", 1)[1].strip("[]") or "none" for change in changes if "=" in change)
-    folder = out / "-".join(filter(None, [recipe.stem, marks.replace("/", "_"), f"seed{seed}"]))
-    result = folder / "result.json"
-    if not result.exists():
-        options = [part for change in changes for part in ("--set", change)]
-        command = [
-            str(Path(sys.executable).with_name("harness")),
-            "distill",
-            str(recipe),
-            "--seed",
-            str(seed),
-            "--out",
-            str(folder),
-            *options,
-        ]
-        done = subprocess.run(command, check=False)
-        if done.returncode != 0:
-            return None
-    return dict(json.loads(result.read_text(encoding="utf-8")))
+def cell(recipe: Path, changes: Sequence[str], seed: int, out: Path) -> Cell:
+    """Return the run of a recipe with changes, in a folder that is called after them."""
+    plain = cells.make_cell(recipe, out, seed, changes)
+    marks = [change.split("=", 1)[-1].strip("[]").replace("/", "_") or "none" for change in changes]
+    return replace(plain, method=plain.plan.distill.method, folder=out / "-".join([recipe.stem, *marks, f"seed{seed}"]))
 
 
-def summary(lines: pandas.DataFrame) -> str:
+def train(each: Cell) -> None:
+    """Train a cell that is not finished.
+
+    Raises:
+        HarnessError: its folder holds another recipe's run, or it failed.
+    """
+    each.check()
+    failure = cells.train(*each.job())
+    if failure is not None:
+        raise HarnessError(f"{each.folder}: {failure.reason}")
+
+
+def summary(results: Sequence[dict[str, object]]) -> str:
     """Return mean and standard deviation over the seeds, of the test accuracy and of validation, percent."""
-    groups = lines.groupby(["student", "teacher", "method", "epochs"])
+    groups = pandas.DataFrame(results).groupby(["student", "teacher", "method", "epochs"])
     return str(groups[["accuracy", "validation"]].agg(["mean", "std", "count"]).round(2))
-
-
-def record(lines: pandas.DataFrame) -> None:
-    """Put the runs into the CSV."""
-    CSV.parent.mkdir(parents=True, exist_ok=True)
-    kept = [pandas.read_csv(CSV, keep_default_na=False)] if CSV.exists() else []
-    table = pandas.concat([*kept, lines[COLUMNS]]).drop_duplicates(KEY, keep="last").sort_values(KEY)
-    table.to_csv(CSV, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

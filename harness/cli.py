@@ -100,6 +100,13 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
+study_app = typer.Typer(
+    help="Train many students, and compare the ways.",
+    epilog=examples("harness study distillation --table"),
+    rich_markup_mode=None,
+)
+app.add_typer(study_app, name="study")
+
 
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
@@ -568,6 +575,65 @@ def distill(
     from harness.flows.distill import distill as run_distill
 
     _print(str(run_distill(recipe, out, changes or [], seed, _speaker(context))))
+
+
+@study_app.command(
+    "distillation",
+    epilog=examples(
+        "harness study distillation --method none --method dkd --seed 0 --out mine",
+        "harness study distillation --resume --dask tcp://127.0.0.1:8786",
+    ),
+)
+def study_distillation(
+    context: typer.Context,
+    task: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Whose recipes: recipes/distillation/NAME.", autocompletion=completion.tasks),
+    ] = "kws",
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A recipe's name; may be repeated; default: all.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, metavar="N", help="May be repeated; default: 0, 1 and 2.")
+    ] = None,
+    recipes: Annotated[Path | None, typer.Option(metavar="DIR", help="Recipes of your own, NAME.toml each.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the runs and tables; default: trained/distillation, and in a "
+            "checkout results/distillation for the tables of recipes without --set.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that are there.")] = False,
+    dask: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Train on the workers of this Dask scheduler.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Wins over each recipe; may be repeated."),
+    ] = None,
+    table: Annotated[bool, typer.Option("--table", help="Train nothing: the table of what is finished.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each method of distillation gains, and costs.
+
+    A cell is a recipe with a seed, trained in a process of its own. Finished cells are kept, and not trained again.
+    """
+    from harness.flows.study import SEEDS, Request, study
+    from harness.report import gains
+
+    speaker = _speaker(context)
+    request = Request(
+        task, tuple(method or ()), tuple(seed or SEEDS), recipes, out, resume, dask, tuple(changes or ()), table
+    )
+    found = study(request, speaker)
+    if as_json:
+        _print(json.dumps(found.document(), indent=1, allow_nan=False))
+    else:
+        _show(gains.table(found.gains, found.missing))
+    speaker.say(f"tables in {found.folder}")
+    found.check()
 
 
 @app.command(

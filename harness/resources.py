@@ -30,6 +30,12 @@ def recipes() -> Path:
     return _folder("recipes")
 
 
+def in_checkout(name: str) -> Path | None:
+    """Return a file or folder of the checkout, None where the harness was installed from a wheel."""
+    path = _PACKAGE.parent / name
+    return path if path.exists() and (_PACKAGE.parent / "recipes").is_dir() else None
+
+
 def zoo() -> Path:
     """Return the folder with the trained students and their model cards."""
     return _PACKAGE / "zoo"

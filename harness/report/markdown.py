@@ -69,10 +69,10 @@ _PROVENANCE = (
 
 
 def _table(columns: Sequence[_Column], rows: Iterable[Row]) -> str:
-    return _cells([name for name, _ in columns], [[write(row) for _, write in columns] for row in rows])
+    return cells([name for name, _ in columns], [[write(row) for _, write in columns] for row in rows])
 
 
-def _cells(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def cells(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in GitHub's Markdown, every cell escaped."""
     from tabulate import tabulate
 
@@ -85,7 +85,7 @@ def _layers(row: Row, layers: Iterable[Layer]) -> str:
     if not mine:
         return ""
     total = sum(layer.instructions or 0 for layer in mine)
-    cells = [
+    shares = [
         (
             str(layer.index),
             words.short(layer.name),
@@ -97,7 +97,7 @@ def _layers(row: Row, layers: Iterable[Layer]) -> str:
         for layer in mine
     ]
     heads = ("layer", "name", "operator", "MACs", "instructions", "share")
-    return f"## Layers of {escape(row.model)} on {escape(words.place(row))}\n\n" + _cells(heads, cells)
+    return f"## Layers of {escape(row.model)} on {escape(words.place(row))}\n\n" + cells(heads, shares)
 
 
 def _provenance(row: Row) -> str:

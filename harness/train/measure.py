@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,22 @@ from harness.oracle import Oracle, engine_of
 from harness.tasks import TASKS, Card, ModelInput, load, metrics
 
 
-def describe(model: bytes, published: Path, card: Card, data: str, samples: int) -> Card:
+@dataclass(frozen=True)
+class Measured:
+    """What a model is worth on its test set.
+
+    Attributes:
+        card: complete.
+        predicted: (n,) the class that it says of each item, in the order of the test set's fixed shuffle.
+        labels: (n,) the true ones.
+    """
+
+    card: Card
+    predicted: metrics.Integers
+    labels: metrics.Integers
+
+
+def describe(model: bytes, published: Path, card: Card, data: str, samples: int) -> Measured:
     """Measure a .tflite file on the split `test` of its data and complete its card.
 
     An int8 file runs in TensorFlow Lite Micro's arithmetic, a float one in LiteRT's.
@@ -25,7 +40,7 @@ def describe(model: bytes, published: Path, card: Card, data: str, samples: int)
         samples: the first so many of the test set's fixed shuffle; 0 for all.
 
     Returns:
-        The card.
+        The card, and what it says of each item.
     """
     border, macs = _inspect(model)
     card = replace(
@@ -38,8 +53,10 @@ def describe(model: bytes, published: Path, card: Card, data: str, samples: int)
     with Oracle(workers=2) as oracle:
         outputs = oracle.run(model, [test.inputs], engine=engine_of(model))
     assert test.labels is not None
-    accuracy = metrics.top1(metrics.predictions(outputs[0]), test.labels)
-    return replace(card, dataset=test.dataset, samples=len(test.labels), accuracy=round(accuracy, 2))
+    predicted = metrics.predictions(outputs[0])
+    accuracy = round(metrics.top1(predicted, test.labels), 2)
+    card = replace(card, dataset=test.dataset, samples=len(test.labels), accuracy=accuracy)
+    return Measured(card, predicted, test.labels)
 
 
 def _inspect(content: bytes) -> tuple[ModelInput, int]:

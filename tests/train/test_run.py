@@ -4,10 +4,8 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
-from itertools import count, islice
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("keras")
@@ -16,52 +14,24 @@ from harness import cli
 from harness.compiler import read_program
 from harness.errors import UserError
 from harness.tasks import Card, read_card
-from harness.tasks.split import part_of
 from harness.train import recipe, speech
 from harness.train.distill import distill, run
 from harness.train.distill.run import Result
 from harness.train.recipe import Recipe
+from harness.train.run_folder import read_predictions
 from tests.command import harness
-from tests.tasks.clips import record, tone
+from tests.train.tones import RECIPE, WORDS, record_words
 from tests.train.toys import Killed
 
 METHODS_COLUMNS = "task,student,teacher,method,seed,epochs,dataset,n,accuracy,train_seconds"
 """Of results/distillation/methods.csv."""
-WORDS = {"high": 2400, "low": 300, "middle": 900}
-RECIPE = """
-name = "tones"
-task = "kws"
-[student]
-architecture = "temporal"
-stem = 4
-stages = [[6, 1]]
-strides = [2]
-[frontend]
-hop_ms = 20
-[schedule]
-epochs = 8
-batch = 4
-learning_rate = 2e-2
-ema = 0.5
-[augmentation]
-shift = 4
-views = 2
-[export]
-board = ""
-calibration = 20
-"""
 
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of tones, a recipe beside them that learns them, and a teacher's that differs in its name."""
-    folder, random = tmp_path_factory.mktemp("words"), np.random.default_rng(0)
-    for word, hertz in WORDS.items():
-        for part, wanted in (("train", 16), ("validation", 4), ("test", 4)):
-            names = (name for name in (f"{word}{number}.wav" for number in count()) if part_of(name) == part)
-            for name in islice(names, wanted):
-                sound = tone(hertz * random.uniform(0.9, 1.1), 16_000) * random.uniform(0.1, 1)
-                record(folder / "data" / word / name, sound + random.normal(0, 0.01, 16_000))
+    folder = tmp_path_factory.mktemp("words")
+    record_words(folder / "data")
     (folder / "r.toml").write_text(RECIPE)
     return folder
 
@@ -158,8 +128,8 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     assert (card.teacher, card.seed, card.samples, card.labels) == ("wise", 5, 12, teacher.card.labels)
     assert card.accuracy > 60  # by chance: 33
     assert card.recipe.endswith(f"/r.toml --set data={words / 'data'} " + " ".join(f"--set {each}" for each in changes))
-    said = [int(line.split()[1]) for line in lines if line.startswith("epoch")]
-    assert said == [1, 2, 2, 3, 4, 5, 6, 7, 8]  # the kill came before the checkpoint
+    epochs = [int(line.split()[1]) for line in lines if line.startswith("epoch")]
+    assert epochs == [1, 2, 2, 3, 4, 5, 6, 7, 8]  # the kill came before the checkpoint
     assert sum("computed once" in line for line in lines) == 2
     assert [line["epoch"] for line in logged(out)] == [str(number) for number in range(8)]
     assert all({"loss", "soft", "hint", "hard", "validation"} <= set(line) for line in logged(out))
@@ -168,6 +138,9 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     assert (note["method"], note["teacher"], note["n"], note["epochs"], note["seed"]) == ("soft+hint", "wise", 48, 8, 5)
     assert note["accuracy"] == card.accuracy
     assert note["validation"] == float(logged(out)[-1]["validation"])
+    said = read_predictions(out)
+    assert round(100 * said.right.mean(), 2) == card.accuracy
+    assert sorted(said.labels) == sorted([0, 1, 2] * 4)
     assert learn(words, out, *changes, say=lines.append) == student
     assert lines[-1] == f"{student.model}: finished before; remove {out} to train it again"
     student.model.write_bytes(b"")  # such as from a full disk

@@ -24,11 +24,8 @@ from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Recipe
+from harness.train.run_folder import CHECKPOINT, RECIPE, RESULT, is_of, read_json, save_predictions, save_text
 
-CHECKPOINT = "checkpoint.npz"
-"""Of a run, in its folder."""
-RESULT = "result.json"
-"""Likewise, written last."""
 Say = Callable[[str], None]
 
 
@@ -83,15 +80,17 @@ def distill(
         >>> from harness.train.distill import distill
         >>> distill(Path("recipes/kws_quick.toml"), Path("quick"), changes=["distill.temperature=2"])
     """
-    plan = recipe.read(recipe_file, changes, seed)
+    plan = asked = recipe.read(recipe_file, changes, seed)
     methods = choose(plan.distill)
+    spent = 0.0
     out = out or Path("trained") / plan.name
     if plan.distill.generations:
         before = _generation_before(plan, recipe_file, out, changes, say, advance, bar)
+        spent = float(read_json(before.model.parent / RESULT)["train_seconds"])
         plan = replace(plan, distill=replace(plan.distill, teachers=(str(before.model),), generations=0))
     trained = {name: find_teacher(name)[1] for name in (*plan.distill.teachers, plan.start) if name}
     models.find(str(plan.student["architecture"]))  # all before the data is read, which takes a minute
-    out = _claim(out, plan, {name: card.sha256 for name, card in trained.items()})
+    out = _claim(out, asked, {name: card.sha256 for name, card in trained.items()})
     finished = _finished(out, plan)
     if finished:
         say(f"{finished.model}: finished before; remove {out} to train it again")
@@ -120,7 +119,7 @@ def distill(
     student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
     card = _card(recipe_file, changes, plan, student, frontend, teachers, examples.classes)
     result = _export(model, examples.calibration, out, plan, card)
-    _note(result, plan, logs, len(examples.labels), out)
+    _note(result, plan, logs, spent, len(examples.labels), out)
     card = result.card
     say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
     return result
@@ -218,15 +217,13 @@ def _claim(out: Path, plan: Recipe, trained: dict[str, str]) -> Path:
 
     Where nothing is finished yet, such as after a mistake in a recipe, another recipe may have the folder.
     """
-    text, kept = json.dumps(dataclasses.asdict(plan) | {"sha256": trained}, indent=1) + "\n", out / "recipe.json"
+    text, kept = json.dumps(dataclasses.asdict(plan) | {"sha256": trained}, indent=1) + "\n", out / RECIPE
     try:
         out.mkdir(parents=True, exist_ok=True)
-        mine = kept.exists() and json.loads(kept.read_text(encoding="utf-8")) == json.loads(text)
-        if (out / CHECKPOINT).exists() and not mine:
+        record = read_json(kept) if kept.exists() else {}
+        if (out / CHECKPOINT).exists() and not (is_of(record, plan) and record.get("sha256") == trained):
             raise UserError(f"expected {out} to be empty or of the same recipe and teachers, it holds another run")
-        unfinished = kept.with_suffix(".unfinished")
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(kept)
+        save_text(kept, text)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with --out") from error
     return out
@@ -286,13 +283,18 @@ def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, ca
         converted = out / "float.tflite"
         model.save(published)
         convert(model, converted)
-    card = measure.describe(converted.read_bytes(), published, card, plan.data, plan.export.test_samples)
+    measured = measure.describe(converted.read_bytes(), published, card, plan.data, plan.export.test_samples)
+    card = measured.card
     write_card(card, published.with_suffix(".toml"))
+    save_predictions(out, measured.predicted, measured.labels)
     return Result(published, card, _board(plan))
 
 
-def _note(result: Result, plan: Recipe, logs: Logs, count: int, out: Path) -> None:
-    """Write `result.json`: the run as a line of results/distillation/methods.csv, and its validation accuracy."""
+def _note(result: Result, plan: Recipe, logs: Logs, spent: float, count: int, out: Path) -> None:
+    """Write `result.json`: the run as a line of results/distillation/methods.csv, and its validation accuracy.
+
+    `spent`: seconds that the generations before it took, which are part of what it costs.
+    """
     line = {
         "task": plan.task,
         "student": plan.name,
@@ -303,10 +305,8 @@ def _note(result: Result, plan: Recipe, logs: Logs, count: int, out: Path) -> No
         "dataset": result.card.dataset,
         "n": count,
         "accuracy": result.card.accuracy,
-        "train_seconds": round(logs.seconds(), 1),
+        "train_seconds": round(spent + logs.seconds(), 1),
     }
     last = logs.lines()[-1]
     more = {"validation": float(last["validation"]), "samples": result.card.samples, "macs": result.card.macs}
-    unfinished = (out / RESULT).with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(line | more, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(out / RESULT)
+    save_text(out / RESULT, json.dumps(line | more, indent=1) + "\n")
