@@ -21,7 +21,11 @@ def commands(script: str) -> list[list[str]]:
 
 def assert_exists(words: list[str]) -> None:
     """Check that a command of the harness, and each of its options, exists."""
-    group: Any = typer.main.get_command(app)
-    assert words[0] in group.commands, words
-    known = {option for parameter in group.commands[words[0]].params for option in parameter.opts} | {"--help"}
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        if not hasattr(command, "commands"):
+            break
+        assert word in command.commands, words
+        command = command.commands[word]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     assert {word for word in words if word.startswith("-")} <= known, words
