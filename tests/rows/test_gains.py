@@ -32,6 +32,10 @@ def deviation(d: np.ndarray) -> float:
     return float(np.sqrt(max(np.trace(second(seeds) @ d @ second(items) @ d.T) - d.mean() ** 2, 0)))
 
 
+SLACK = 0.0125
+"""Five standard deviations of a share of 0.025 of 4,000 draws."""
+
+
 @settings(deadline=None, max_examples=12)
 @given(st.integers(1, 5), st.floats(0.02, 0.6), st.floats(-1, 1), st.floats(0, 0.3), st.integers(0, 2**32 - 1))
 def test_the_width_is_what_theory_says(seeds: int, changed: float, sign: float, between: float, seed: int) -> None:
@@ -42,9 +46,10 @@ def test_the_width_is_what_theory_says(seeds: int, changed: float, sign: float, 
     means = bootstrap_by_hand(d, 4_000, seed)
     assert means.std() == pytest.approx(deviation(d), rel=0.06, abs=1e-12)
     low, high = interval(d, replicates=20_000)
-    # Of a skewed distribution the quantiles are not those of a normal one; they are those of draws one by one.
-    step = 1 / (seeds * ITEMS)
-    assert (low, high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.15 * deviation(d) + 2 * step)
+    # What lies beyond either end is a fortieth of the draws one by one. The ends themselves may lie anywhere in a gap:
+    # three seeds that differ give a distribution of several hills.
+    for below, end_included in ((means < low, means <= low), (means > high, means >= high)):
+        assert below.mean() - SLACK <= 0.025 <= end_included.mean() + SLACK
     assert low - 1e-9 <= d.mean() <= high + 1e-9
 
 
