@@ -22,6 +22,7 @@ from harness.train.distill.teacher import Bar, Teacher, answers_of_views, find_t
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
+from harness.train.models.quick import plain
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Recipe
 from harness.train.run_folder import CHECKPOINT, RECIPE, RESULT, is_of, read_json, save_predictions, save_text
@@ -118,7 +119,7 @@ def distill(
                 advance=advance)  # fmt: skip
     student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
     card = _card(recipe_file, changes, plan, student, frontend, teachers, examples.classes)
-    result = _export(model, examples.calibration, out, plan, card)
+    result = _export(plain(model), examples.calibration, out, plan, card)
     _note(result, plan, logs, spent, len(examples.labels), out)
     card = result.card
     say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
