@@ -11,6 +11,7 @@ from harness.train.models.hybrid import hybrid
 from harness.train.models.resnet import resnet
 from harness.train.models.separable import separable
 from harness.train.models.temporal import temporal
+from harness.train.models.transformer import transformer
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "dscnn": dscnn,
@@ -18,6 +19,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "resnet": resnet,
     "separable": separable,
     "temporal": temporal,
+    "transformer": transformer,
 }
 
 
