@@ -89,6 +89,9 @@ def _at(span: Span, done: Any) -> Any:
 def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, Shapes]:
     """Return the model with the outputs of layers beside its logits, and their shapes without the batch.
 
+    The tokens of a Transformer and the steps of a recurrent network (places, channels) are maps of one column, (places,
+    1, channels): so every method that compares maps takes them, and time is resized as it is for convolutions.
+
     Args:
         model: from inputs to logits.
         names: of layers, or their numbers in the model's order, -1 for the last.
@@ -96,9 +99,17 @@ def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, 
     Raises:
         UserError: there is no such layer.
     """
-    outputs = {name: _layer(model, name).output for name in names}
+    outputs = {name: _as_maps(_layer(model, name).output) for name in names}
     shapes = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
     return keras.Model(model.inputs[0], (model.outputs[0], outputs)), shapes
+
+
+def _as_maps(output: keras.KerasTensor) -> keras.KerasTensor:
+    """Return (batch, places, channels) with a column between, other outputs as they are."""
+    if len(output.shape) != 3:
+        return output
+    places, channels = output.shape[1:]
+    return keras.layers.Reshape((places, 1, channels))(output)
 
 
 def _layer(model: keras.Model, name: str) -> keras.Layer:
