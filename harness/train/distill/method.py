@@ -148,7 +148,8 @@ class LayerMethod(Method):
         shape = shapes[layer]
         if len(shape) != 3:
             raise UserError(
-                f"expected a layer of maps (height, width, channels) for the method '{type(self).__name__.lower()}', "
+                f"expected a layer of maps (height, width, channels) or of steps for the method "
+                f"'{type(self).__name__.lower()}', "
                 f"the {whose}'s '{layer}' has the shape {shape}; name a convolution or an activation"
             )
         height, width, channels = shape

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 from harness.train.distill.method import Answers, Method, Moment, Shapes
 from harness.train.examples import Floats
 from harness.train.objective import HardLabels, Terms
@@ -93,6 +94,9 @@ def _at(span: Span, done: Any) -> Any:
 def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, Shapes]:
     """Return the model with the outputs of layers beside its logits, and their shapes without the batch.
 
+    What a layer says of steps, (steps, channels), counts as maps one column wide, (steps, 1, channels): so a network of
+    frames or tokens is compared like one of maps.
+
     Args:
         model: from inputs to logits.
         names: of layers, or their numbers in the model's order, -1 for the last.
@@ -100,9 +104,15 @@ def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, 
     Raises:
         UserError: there is no such layer.
     """
-    outputs = {name: _layer(model, name).output for name in names}
+    outputs = {name: _as_maps(_layer(model, name).output) for name in names}
     shapes = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
     return keras.Model(model.inputs[0], (model.outputs[0], outputs)), shapes
+
+
+def _as_maps(output: Any) -> Any:
+    """Return (batch, steps, 1, channels) of (batch, steps, channels); anything else as it is."""
+    steps = output.shape[1:]
+    return keras.layers.Reshape((steps[0], 1, steps[1]))(output) if len(steps) == 2 else output
 
 
 def _layer(model: keras.Model, name: str) -> keras.Layer:
@@ -115,5 +125,5 @@ def _layer(model: keras.Model, name: str) -> keras.Layer:
     except (ValueError, IndexError):
         raise UserError(
             f"expected a layer of {model.name} of {', '.join(known)}, or its number from 0 to {len(known) - 1}, "
-            f"got '{name}'"
+            f"got '{name}'{did_you_mean(name, known)}"
         ) from None
