@@ -1,5 +1,6 @@
 """`harness distill`: train -> export -> measure on the test set -> measure on a board -> complete the card."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,11 @@ def find_recipe(name: Path) -> Path:
         near = did_you_mean(str(name), known) or f"; {', '.join(known)} come with the harness"
         raise UserError(f"expected a recipe, a TOML file or the name of one, got {str(name)!r}{near}")
     return known[str(name)]
+
+
+def from_folder(unlabelled: Path | None) -> tuple[str, ...]:
+    """Return the changes of a recipe that learns from a folder without labels, from its teachers alone."""
+    return () if unlabelled is None else (f"unlabelled={json.dumps(str(unlabelled))}", "distill.alpha=1")
 
 
 def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | None, speaker: Speaker) -> Path:

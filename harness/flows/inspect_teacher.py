@@ -68,6 +68,8 @@ def inspect_teacher(
         EnvironmentFailure: the training extras are not installed.
     """
     plan = None if recipe is None else recipes.read(recipe)
+    if plan is not None and plan.unlabelled:
+        raise UserError(f"expected a recipe with labels to judge the teacher by, {recipe} takes none: leave it out")
     load_teacher, find_teacher, logits = _training()
     path, card = find_teacher(name)
     out = out or Path("inspected") / path.stem
