@@ -554,6 +554,7 @@ def plan(
     epilog=examples(
         "harness distill recipes/kws_quick.toml --out quick",
         "harness distill recipes/kws_quick.toml --set distill.temperature=2 --seed 1",
+        "harness distill kws_xxs --unlabelled my_recordings --out mine",
     )
 )
 def distill(
@@ -567,14 +568,20 @@ def distill(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Wins over the recipe's.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; default: trained/NAME.")] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Learn from the files in this folder and a teacher alone, without labels."),
+    ] = None,
 ) -> None:
     """Train a student, quantise it and measure it.
 
     The same command after an interruption goes on at the last finished epoch.
     """
     from harness.flows.distill import distill as run_distill
+    from harness.flows.distill import from_folder
 
-    _print(str(run_distill(recipe, out, changes or [], seed, _speaker(context))))
+    wanted = [*from_folder(unlabelled), *(changes or [])]
+    _print(str(run_distill(recipe, out, wanted, seed, _speaker(context))))
 
 
 @study_app.command(

@@ -1,6 +1,6 @@
 """`harness distill`: train -> export -> measure on the test set -> measure on a board -> complete the card."""
 
-import os
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,11 @@ def find_recipe(name: Path) -> Path:
     return known[str(name)]
 
 
+def from_folder(unlabelled: Path | None) -> tuple[str, ...]:
+    """Return the changes of a recipe that learns from a folder without labels, from its teachers alone."""
+    return () if unlabelled is None else (f"unlabelled={json.dumps(str(unlabelled))}", "distill.alpha=1")
+
+
 def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | None, speaker: Speaker) -> Path:
     """Train what a recipe says; see `harness.train.distill.distill`.
 
@@ -52,8 +57,6 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
     """
     recipe = find_recipe(recipe)
     recipes.read(recipe, changes, seed)  # a slip of the pen is told before TensorFlow is imported, which takes seconds
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         from harness.train.distill import distill as train
     except ImportError as error:

@@ -68,6 +68,8 @@ def inspect_teacher(
         EnvironmentFailure: the training extras are not installed.
     """
     plan = None if recipe is None else recipes.read(recipe)
+    if plan is not None and plan.unlabelled:
+        raise UserError(f"expected a recipe with labels to judge the teacher by, {recipe} takes none: leave it out")
     load_teacher, find_teacher, logits = _training()
     path, card = find_teacher(name)
     out = out or Path("inspected") / path.stem
@@ -97,8 +99,6 @@ def inspect_teacher(
 
 def _training() -> tuple[Any, Any, Any]:
     """Return the functions that read, find and run a teacher; TensorFlow takes seconds to import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         from harness.train.distill.teacher import find_teacher, load_teacher
         from harness.train.trainer import logits

@@ -41,6 +41,19 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """What a student learned from where that had no labels: neither where it lay nor what its files were called.
+
+    Attributes:
+        items: how many.
+        sha256: of their contents, as they were learned from.
+    """
+
+    items: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known about a trained student.
 
@@ -60,6 +73,7 @@ class Card:
         command: reproduces the accuracy.
         frontend: from raw sound or pictures to the input.
         measured: what it takes on a board, None where it was not measured.
+        unlabelled: what it learned from where that had no labels, else None.
     """
 
     task: str
@@ -77,6 +91,11 @@ class Card:
     command: str
     frontend: FrontEnd
     measured: Measured | None = None
+    unlabelled: Unlabelled | None = None
+
+
+_OPTIONAL: dict[str, type[Any]] = {"measured": Measured, "unlabelled": Unlabelled}
+"""Sections that a card may lack."""
 
 
 def read_card(model: Path) -> Card | None:
@@ -93,15 +112,16 @@ def read_card(model: Path) -> Card | None:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"expected a model card in TOML at {path}, got: {error}") from error
     sections: dict[str, Any] = {"frontend": _section(FrontEnd, table.pop("frontend", None), path)}
-    if "measured" in table:
-        sections["measured"] = _section(Measured, table.pop("measured"), path)
+    for name, kind in _OPTIONAL.items():
+        if name in table:
+            sections[name] = _section(kind, table.pop(name), path)
     return _section(Card, table | sections, path)
 
 
 def write_card(card: Card, path: Path) -> None:
     """Write a card as TOML."""
     table = dataclasses.asdict(card)
-    sections = {name: table.pop(name) for name in ("measured", "frontend")}
+    sections = {name: table.pop(name) for name in (*_OPTIONAL, "frontend")}
     lines = [f"{name} = {_toml(value)}" for name, value in table.items()]
     for section, values in sections.items():
         if values is not None:

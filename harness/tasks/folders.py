@@ -68,6 +68,29 @@ def read(path: Path, split: str, suffixes: Collection[str], what: str, left_out:
     )
 
 
+def below(path: Path, suffixes: Collection[str], what: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return all such files in a folder and the folders below it, sorted, whatever these are called; and a note.
+
+    Args:
+        path: the folder.
+        suffixes: of the files that are taken, in lower case with the dot.
+        what: they are called in messages.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    every = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file.relative_to(path))]
+    taken = tuple(file for file in every if file.suffix.lower() in suffixes)
+    if not taken:
+        raise UserError(f"expected {what} in {path} or in folders below it, found none")
+    ignored = len(every) - len(taken)
+    return taken, (f"{path}: {ignored} other files than {what} are ignored",) if ignored else ()
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def label_of(folder: Path) -> str:
     """Return the class that a folder holds: `_Unknown_` is unknown."""
     return folder.name.strip("_").lower()

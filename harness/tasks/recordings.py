@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,14 @@ class Clip:
         return self.samples / self.sample_rate
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a recording: `number` 0 is its first clip, 1 the clip behind it, and so on."""
+
+    file: Path
+    number: int = 0
+
+
 def check(files: Sequence[Path], clip: Clip) -> tuple[str, ...]:
     """Read the headers of all files.
 
@@ -40,27 +48,33 @@ def check(files: Sequence[Path], clip: Clip) -> tuple[str, ...]:
     Raises:
         UserError: a file is no recording or an empty one; names it.
     """
-    import soundfile
-
-    rates: Counter[int] = Counter()
-    mixed: list[Path] = []
-    cut = 0
-    for file in files:
-        try:
-            header = soundfile.info(file)
-        except soundfile.SoundFileError as error:
-            raise _no_recording(file, error) from error
-        if not header.frames:
-            raise _empty(file)
-        rates[header.samplerate] += 1
-        cut += header.frames > clip.seconds * header.samplerate
-        if header.channels > 1:
-            mixed.append(file)
-    return _notes(len(files), rates, mixed, cut, clip)
+    headers = [_header(file) for file in files]
+    cut = sum(header.seconds > clip.seconds for header in headers)
+    notes = _notes(headers, clip)
+    return (*notes, f"cut to the first {clip.seconds:g} s: {cut} of {len(files)} files are longer") if cut else notes
 
 
-def read(files: Sequence[Path], clip: Clip) -> NDArray[np.float32]:
-    """Return the clips (n, samples), in -1 to 1.
+def pieces(files: Sequence[Path], clip: Clip) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+    """Cut recordings into clips, one behind the other; what is left at an end counts where it is half a clip or more.
+
+    Returns:
+        The clips, one at least of every file, and what is done to some files, one line each.
+
+    Raises:
+        UserError: a file is no recording or an empty one; names it.
+    """
+    headers = [_header(file) for file in files]
+    counts = [max(1, floor(header.seconds / clip.seconds + 0.5)) for header in headers]
+    found = tuple(Piece(file, number) for file, count in zip(files, counts, strict=True) for number in range(count))
+    longer, notes = sum(header.seconds > clip.seconds for header in headers), _notes(headers, clip)
+    if not longer:
+        return found, notes
+    cut = f"cut into pieces of {clip.seconds:g} s: {longer} of {len(files)} files are longer, {len(found)} in all"
+    return found, (*notes, cut)
+
+
+def read(files: Sequence[Path | Piece], clip: Clip) -> NDArray[np.float32]:
+    """Return the clips (n, samples), in -1 to 1: of a file the first, with zeros behind it where it is shorter.
 
     Several channels become their mean; another sample rate is resampled (soxr, its quality "HQ").
 
@@ -69,18 +83,42 @@ def read(files: Sequence[Path], clip: Clip) -> NDArray[np.float32]:
     """
     clips = np.zeros((len(files), clip.samples), np.float32)
     for row, file in enumerate(files):
-        sound = _read(file, clip)[: clip.samples]
+        sound = _read(file if isinstance(file, Piece) else Piece(file), clip)[: clip.samples]
         clips[row, : len(sound)] = sound
     return clips
 
 
-def _read(file: Path, clip: Clip) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class _Header:
+    """What a file says of itself."""
+
+    file: Path
+    rate: int
+    seconds: float
+    channels: int
+
+
+def _header(file: Path) -> _Header:
+    import soundfile
+
+    try:
+        found = soundfile.info(file)
+    except soundfile.SoundFileError as error:
+        raise _no_recording(file, error) from error
+    if not found.frames:
+        raise _empty(file)
+    return _Header(file, found.samplerate, found.frames / found.samplerate, found.channels)
+
+
+def _read(piece: Piece, clip: Clip) -> NDArray[np.float32]:
     import soundfile
     import soxr
 
+    file = piece.file
     try:
         with soundfile.SoundFile(file) as recording:
             rate = recording.samplerate
+            recording.seek(round(piece.number * clip.seconds * rate))
             frames = ceil((clip.seconds + _MARGIN_S) * rate)
             sound = recording.read(frames, dtype="float32", always_2d=True).mean(axis=1)
     except soundfile.SoundFileError as error:
@@ -103,7 +141,9 @@ def _empty(file: Path) -> UserError:
     return UserError(f"expected sound in {file}, got a recording without samples: remove the file")
 
 
-def _notes(count: int, rates: Counter[int], mixed: list[Path], cut: int, clip: Clip) -> tuple[str, ...]:
+def _notes(headers: Sequence[_Header], clip: Clip) -> tuple[str, ...]:
+    count, rates = len(headers), Counter(header.rate for header in headers)
+    mixed = [header.file for header in headers if header.channels > 1]
     others = sorted((rate, files) for rate, files in rates.items() if rate != clip.sample_rate)
     notes = []
     if others:
@@ -111,6 +151,4 @@ def _notes(count: int, rates: Counter[int], mixed: list[Path], cut: int, clip: C
         notes.append(f"resampled to {clip.sample_rate} Hz: {listed} (of {count} files)")
     if mixed:
         notes.append(f"mixed to one channel, their mean: {len(mixed)} of {count} files, first {mixed[0]}")
-    if cut:
-        notes.append(f"cut to the first {clip.seconds:g} s: {cut} of {count} files are longer")
     return tuple(notes)

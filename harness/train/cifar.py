@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from harness.tasks import cifar, data, vision
 from harness.train import packed
-from harness.train.examples import pick
-from harness.train.images import Images, Vision, evenly
+from harness.train.examples import evenly, pick
+from harness.train.images import Images, Vision
 
 _BATCH = 10_000
 _LOSSLESS = 1_017

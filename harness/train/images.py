@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from harness.tasks import folders, vision
 from harness.tasks.dataset import Dataset
-from harness.tasks.images import Shape
-from harness.train.examples import pick
+from harness.tasks.images import SUFFIXES, WHAT, Shape, check, read
+from harness.train.examples import evenly, pick, unknown
 
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled pictures: `pixels` uint8 (n, height, width, colours), `labels` int64 (n,), indices of classes; files."""
+    """Pictures: `pixels` uint8 (n, height, width, colours), `labels` int64 (n,), of classes or all `UNKNOWN`; files."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -34,6 +34,10 @@ class Images:
         chosen = evenly(len(self), count)
         return Images(self.pixels[chosen], self.labels[chosen], pick(self.names, chosen))
 
+    def unlabelled(self) -> "Images":
+        """Return them without their labels."""
+        return Images(self.pixels, unknown(len(self)), self.names)
+
 
 @dataclass(frozen=True)
 class Vision:
@@ -52,11 +56,6 @@ class Vision:
     notes: tuple[str, ...] = ()
 
 
-def evenly(size: int, count: int) -> NDArray[np.int64]:
-    """Return at most `count` indices, spread evenly over `size` items."""
-    return np.linspace(0, size - 1, min(count, size)).astype(np.int64)
-
-
 def folder(path: Path, shape: Shape) -> Vision:
     """Read a folder with one folder of pictures a class.
 
@@ -73,6 +72,33 @@ def folder(path: Path, shape: Shape) -> Vision:
     for dataset in (training, validation):
         folders.check_trainable(dataset)
     return Vision(_images(training), _images(validation), training.classes, training.notes)
+
+
+def folder_beside(training: Images, path: Path, shape: Shape) -> Vision:
+    """Return other training pictures beside the validation pictures of `folder`."""
+    validation = vision.folder(path, "validation", shape)
+    folders.check_trainable(validation)
+    return Vision(training, _images(validation), validation.classes, validation.notes)
+
+
+def unlabelled(path: Path, shape: Shape, limit: int = 0) -> tuple[Images, tuple[str, ...]]:
+    """Read all pictures in a folder and in those below it, whose names say nothing.
+
+    Args:
+        path: the folder.
+        shape: height, width and colours; pictures of another size are resized.
+        limit: take at most so many, spread evenly; 0 for all.
+
+    Returns:
+        The pictures, without labels and names, and what a user should know of them.
+
+    Raises:
+        UserError: there are none, or a file is none.
+    """
+    files, notes = folders.below(path, SUFFIXES, WHAT)
+    chosen = [files[index] for index in evenly(len(files), limit or len(files))]
+    notes += check(chosen, shape)
+    return Images(read(chosen, shape), unknown(len(chosen))), notes
 
 
 def _images(dataset: Dataset) -> Images:

@@ -16,7 +16,7 @@ from harness.tasks import data, kws
 from harness.tasks.frontend import SPEECH_LOG_MEL
 from harness.tasks.kws import LABELS
 from harness.train import packed
-from harness.train.examples import pick
+from harness.train.examples import evenly, pick, unknown
 
 LEVELS = 9.977
 OFFSET = 146.24
@@ -32,7 +32,7 @@ _SILENT_CROPS = (3_200, 400)
 
 @dataclass(frozen=True)
 class Pictures:
-    """Labelled pictures: `grey` uint8 (n, 98, 40), `labels` int64 (n,), indices into `kws.LABELS`; files or ()."""
+    """Pictures: `grey` uint8 (n, 98, 40), `labels` int64 (n,), indices of classes or all `UNKNOWN`; files or ()."""
 
     grey: Grey
     labels: NDArray[np.int64]
@@ -49,8 +49,12 @@ class Pictures:
 
     def first(self, count: int) -> "Pictures":
         """Return at most `count` of them, taken evenly over all (they lie in order of class)."""
-        chosen = np.linspace(0, len(self) - 1, min(count, len(self))).astype(int)
+        chosen = evenly(len(self), count)
         return Pictures(self.grey[chosen], self.labels[chosen], pick(self.names, chosen))
+
+    def unlabelled(self) -> "Pictures":
+        """Return them without their labels."""
+        return Pictures(self.grey, unknown(len(self)), self.names)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,11 @@ def validation(seed: int = 0, every: int = 1) -> Pictures:
     random, recordings = np.random.default_rng(seed), _recordings()
     _silent_sound(*_noise_of(0, recordings, every), random)  # what is drawn next hangs on what was drawn before
     return _part(1, recordings, every, random)
+
+
+def load_beside(training: Pictures, seed: int = 0, every: int = 1) -> Speech:
+    """Return other training pictures beside the validation pictures of `load`, with noise to mix into them."""
+    return Speech(training, validation(seed, every), noise(_recordings(), np.random.default_rng(seed)))
 
 
 def _recordings() -> list[Sound]:

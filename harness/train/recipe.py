@@ -5,6 +5,7 @@ name = "kws_s"              # file stem of what comes out
 task = "kws"                # or vision: harness/train/materials.py
 seed = 0
 data = "speech_commands"    # the task's own, or a folder of yours with one folder of recordings or pictures a class
+unlabelled = ""             # a folder to learn from instead, without labels; or as `data`: its items, labels unused
 start = "kws_resnet"        # a teacher of the zoo or a .keras file of the same architecture whose weights to go on from
 [student]                   # architecture and its sizes: harness/train/models/
 [frontend]                  # where it differs from the task's own: `prepare` in harness/train/speech.py, vision.py
@@ -64,7 +65,7 @@ class Distill:
         method: "none" (hard labels alone), or methods of harness/train/distill/methods.py joined by "+".
         teachers: stems in the zoo or paths of .keras files, each with its card beside it; several are averaged.
         temperature: of the softmax, above 0: one number, or two, from the first to the last step linearly.
-        alpha: share of the response methods, 0 to 1: likewise.
+        alpha: share of the response methods, 0 to 1: likewise. Of items without labels it is 1.
         features_first: so many first epochs learn from the other methods alone (FitNets' first stage).
         generations: so many runs before this one, the first from hard labels, each the teacher of the next (Furlanello
             et al., "Born-Again Neural Networks", arXiv:1805.04770); the recipe then names no teacher.
@@ -105,6 +106,7 @@ class Recipe:
     name: str
     task: str
     data: str = ""
+    unlabelled: str = ""
     start: str = ""
     seed: int = 0
     student: dict[str, Any] = field(default_factory=lambda: {"architecture": "dscnn"})
@@ -113,6 +115,11 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     distill: Distill = Distill()
     export: Export = Export()
+
+    @property
+    def private(self) -> bool:
+        """Tell whether the training items are those of a folder without labels, which nothing is to leave."""
+        return bool(self.unlabelled) and Path(self.unlabelled).resolve() != Path(self.data).resolve()
 
 
 def read(path: Path, changes: Sequence[str] = (), seed: int | None = None) -> Recipe:
@@ -135,6 +142,8 @@ def read(path: Path, changes: Sequence[str] = (), seed: int | None = None) -> Re
     if "task" in table and task not in list(MATERIALS):
         raise UserError(f"expected {' or '.join(MATERIALS)} for task of {path}, got {task!r}")
     _gather_methods(table)
+    if table.get("unlabelled") and isinstance(table.setdefault("distill", {}), dict):
+        table["distill"].setdefault("alpha", 1.0)
     for name, kind in sections(task).items():
         table[name] = section(kind, table.get(name, {}), f"[{name}] of {path}")
     recipe = section(Recipe, table, str(path))
@@ -216,6 +225,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("student.architecture", recipe.student, isinstance(recipe.student.get("architecture"), str), "a name"),
         ("data", recipe.data, recipe.data == own or Path(recipe.data).is_dir(), f"{own} or a folder"),
+        ("unlabelled", recipe.unlabelled, not recipe.private or Path(recipe.unlabelled).is_dir(),
+         f"a folder, or {recipe.data},"),
         ("schedule.epochs", schedule.epochs, schedule.epochs >= 1, "1 or more"),
         ("schedule.batch", schedule.batch, schedule.batch >= 2, "2 or more"),
         ("schedule.learning_rate", schedule.learning_rate, schedule.learning_rate > 0, "above 0"),
@@ -236,3 +247,6 @@ def _check(recipe: Recipe, path: Path) -> None:
     ):  # fmt: skip
         if not good:
             raise UserError(f"expected {range_} for {name} of {path}, got {value!r}")
+    if recipe.unlabelled and distill.alpha != (1.0, 1.0):
+        got = f"{distill.alpha[0]:g} to {distill.alpha[1]:g}"
+        raise UserError(f"expected 1 for distill.alpha of {path}, as unlabelled items have nothing else, got {got}")

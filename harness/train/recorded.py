@@ -1,15 +1,17 @@
 """A user's own recordings as training material: the same pictures, computed from sound."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.tasks import data, folders, kws
+from harness.tasks import data, folders, kws, recordings
 from harness.tasks.dataset import Dataset
 from harness.tasks.frontend import SPEECH_LOG_MEL
 from harness.train import pictures
+from harness.train.examples import evenly, unknown
 from harness.train.pictures import Pictures, Speech, to_grey
 
 _CHUNK = 256
@@ -40,28 +42,66 @@ def load(path: Path, seed: int, *, noise: bool) -> Speech:
     )
 
 
+def load_beside(training: Pictures, path: Path, seed: int, *, noise: bool) -> Speech:
+    """Return other training pictures beside the validation pictures of `load`, with noise to mix into them."""
+    validation = kws.folder(path, "validation")
+    folders.check_trainable(validation)
+    noises = _noise(path, seed) if noise else np.zeros((1, 98, 40), np.float32)
+    return Speech(training, _pictures(validation), noises, validation.classes, validation.notes)
+
+
+def unlabelled(path: Path, limit: int = 0) -> tuple[Pictures, tuple[str, ...]]:
+    """Read all recordings in a folder and in those below it, whose names say nothing.
+
+    Recordings are cut into pieces of one second; shorter ones are padded with zeros.
+
+    Args:
+        path: the folder.
+        limit: take at most so many pieces, spread evenly; 0 for all.
+
+    Returns:
+        The pieces as pictures, without labels and names, and what a user should know of them.
+
+    Raises:
+        UserError: there are none, or a file is none.
+    """
+    clip = recordings.Clip(kws.SAMPLE_RATE, kws.CLIP)
+    files, notes = folders.below(path, recordings.SUFFIXES, recordings.WHAT)
+    pieces, more = recordings.pieces(files, clip)
+    chosen = evenly(len(pieces), limit or len(pieces))
+
+    def fetch(places: NDArray[np.int64]) -> NDArray[np.float32]:
+        return recordings.read([pieces[place] for place in chosen[places]], clip)
+
+    return Pictures(_grey(fetch, len(chosen)), unknown(len(chosen))), notes + more
+
+
 def _pictures(dataset: Dataset) -> Pictures:
-    """Return the recordings as grey levels, like the training pictures of Speech Commands but without JPEG's error."""
-    grey = []
-    for start in range(0, len(dataset.labels), _CHUNK):
-        sound = dataset.fetch(np.arange(start, min(start + _CHUNK, len(dataset.labels))))
-        grey.append(np.round(to_grey(SPEECH_LOG_MEL.log_mel(sound))).astype(np.uint8))
     labels = np.array([dataset.classes.index(label) for label in dataset.labels])
-    return Pictures(np.concatenate(grey), labels, dataset.names)
+    return Pictures(_grey(dataset.fetch, len(labels)), labels, dataset.names)
+
+
+def _grey(fetch: Callable[[NDArray[np.int64]], NDArray[np.float32]], count: int) -> NDArray[np.uint8]:
+    """Return recordings as grey levels, like the training pictures of Speech Commands but without JPEG's error."""
+    grey = []
+    for start in range(0, count, _CHUNK):
+        sound = fetch(np.arange(start, min(start + _CHUNK, count)))
+        grey.append(np.round(to_grey(SPEECH_LOG_MEL.log_mel(sound))).astype(np.uint8))
+    return np.concatenate(grey)
 
 
 def _noise(path: Path, seed: int) -> NDArray[np.float32]:
     """Return mel power spectra (512, 98, 40) of background noise."""
     own = sorted((path / kws.BACKGROUND).glob("*.[wf][al][va]*"))
     if own:
-        recordings = [data.sound(file, file.name, kws.SAMPLE_RATE) for file in own]
+        sounds = [data.sound(file, file.name, kws.SAMPLE_RATE) for file in own]
     elif data.find(*pictures.NOISE):
         archive = data.require("background_noise", *pictures.NOISE)
-        recordings = list(data.sounds(archive, data.members(archive), kws.SAMPLE_RATE))
+        sounds = list(data.sounds(archive, data.members(archive), kws.SAMPLE_RATE))
     else:
         raise UserError(
             f"expected recordings of noise in {path / kws.BACKGROUND} (or HARNESS_DATA) for augmentation.noise, found "
             f"none; add some, or --set augmentation.noise=0"
         )
-    recordings = [np.resize(each, max(len(each), 2 * kws.CLIP)) for each in recordings]
-    return pictures.noise(recordings, np.random.default_rng(seed))
+    sounds = [np.resize(each, max(len(each), 2 * kws.CLIP)) for each in sounds]
+    return pictures.noise(sounds, np.random.default_rng(seed))

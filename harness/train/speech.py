@@ -15,7 +15,7 @@ from harness.tasks.frontend import SPEECH_LOG_MEL, FrontEnd
 from harness.tasks.kws import LABELS
 from harness.train import pictures, recorded
 from harness.train.augment.speech import SpeechAugmentation, augment, lead_in, mix
-from harness.train.examples import Floats, Items, Labels, TrainingSet, View
+from harness.train.examples import Floats, Items, Labels, TrainingSet, View, digest, one_hot
 from harness.train.pictures import Pictures, Speech, to_grey, to_log_mel
 
 if TYPE_CHECKING:  # a recipe knows the tasks
@@ -45,7 +45,10 @@ def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet,
     assert isinstance(how, SpeechAugmentation)
     if start is not None:
         _same(changed, _shown(start))
-    speech = _material(recipe.data, recipe.schedule.examples, how)
+    speech = _material(recipe, how)
+    fingerprint = _fingerprint(speech, how)  # of the items as they are read: who ignores labels sees the same views
+    if recipe.unlabelled:
+        speech = replace(speech, training=speech.training.unlabelled())
     frontend = start or _standardised(changed, speech.training)
 
     def through(other: FrontEnd) -> Callable[[int], View]:
@@ -59,9 +62,10 @@ def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet,
         validation_labels=speech.validation.labels,
         calibration=inputs(speech.training.first(recipe.export.calibration), frontend),
         through=through,
-        fingerprint=_fingerprint(speech, how),
+        fingerprint=fingerprint,
         notes=speech.notes,
         names=speech.training.names,
+        digest=digest(speech.training.grey),
     )
     return examples, frontend
 
@@ -88,15 +92,28 @@ def validation(recipe: Recipe) -> Items:
     return Items(shown.labels, classes, shown.names, through, notes)
 
 
-def _material(named: str, limit: int, how: SpeechAugmentation) -> Speech:
-    """Read what a recipe learns from, at most `limit` examples where that is not 0."""
-    if named == DATA:
+def _material(recipe: Recipe, how: SpeechAugmentation) -> Speech:
+    """Read what a recipe learns from, at most `schedule.examples` of each part where that is not 0."""
+    limit = recipe.schedule.examples
+    if recipe.private:
+        speech = _beside_unlabelled(recipe, how)
+    elif recipe.data == DATA:
         speech = pictures.load(how.seed, _every(limit))
     else:
-        speech = recorded.load(Path(named), how.seed, noise=how.noise > 0)
+        speech = recorded.load(Path(recipe.data), how.seed, noise=how.noise > 0)
     if not limit:
         return speech
     return replace(speech, training=speech.training.first(limit), validation=speech.validation.first(limit))
+
+
+def _beside_unlabelled(recipe: Recipe, how: SpeechAugmentation) -> Speech:
+    """Read a folder without labels; what the run is judged by is of `data`."""
+    training, notes = recorded.unlabelled(Path(recipe.unlabelled), recipe.schedule.examples)
+    if recipe.data == DATA:
+        speech = pictures.load_beside(training, how.seed, _every(recipe.schedule.examples))
+    else:
+        speech = recorded.load_beside(training, Path(recipe.data), how.seed, noise=how.noise > 0)
+    return replace(speech, notes=speech.notes + notes)
 
 
 def _every(examples: int) -> int:
@@ -190,13 +207,13 @@ def _views(speech: Speech, how: SpeechAugmentation, frontend: FrontEnd) -> Calla
     Two front ends get the same augmented sound for the same epoch: every choice is made for rows of 10 ms.
     """
     shown, lead = speech.training, lead_in(speech.training.grey)
-    one_hot = np.eye(len(speech.classes), dtype=np.float32)[shown.labels]
+    labelled = one_hot(shown.labels, len(speech.classes))
 
     def view(epoch: int) -> View:
         random = np.random.default_rng((how.seed, how.view(epoch), 1))
         order = random.permutation(len(shown))  # neighbours are of one class, and mixing takes neighbours
         inputs: Floats | None = None
-        targets = np.empty_like(one_hot)
+        targets = np.empty_like(labelled)
         for start in range(0, len(order), _CHUNK):
             chunk = order[start : start + _CHUNK]
             changed = augment(
@@ -207,7 +224,7 @@ def _views(speech: Speech, how: SpeechAugmentation, frontend: FrontEnd) -> Calla
             if inputs is None:
                 inputs = np.empty((len(order), *features.shape[1:]), np.float32)
             inputs[chunk] = features
-            targets[chunk] = one_hot[chunk] * own[:, None] + one_hot[chunk[partner]] * (1 - own)[:, None]
+            targets[chunk] = labelled[chunk] * own[:, None] + labelled[chunk[partner]] * (1 - own)[:, None]
         assert inputs is not None
         return View(inputs, targets)
 

@@ -16,7 +16,7 @@ from harness.tasks.frontend import PICTURE, FrontEnd
 from harness.tasks.images import Shape
 from harness.train import cifar, images
 from harness.train.augment.vision import VisionAugmentation, augment, mix
-from harness.train.examples import Floats, Items, Labels, TrainingSet, View
+from harness.train.examples import Floats, Items, Labels, TrainingSet, View, digest, one_hot
 from harness.train.images import Images, Vision
 
 if TYPE_CHECKING:  # a recipe knows the tasks
@@ -42,7 +42,10 @@ def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet,
     how = recipe.augmentation
     assert isinstance(how, VisionAugmentation)
     shape = _shape(recipe.frontend, fixed=recipe.data == DATA)
-    seen = _material(recipe.data, recipe.schedule.examples, shape)
+    seen = _material(recipe, shape)
+    fingerprint = _fingerprint(seen, how)  # of the items as they are read: who ignores labels sees the same views
+    if recipe.unlabelled:
+        seen = replace(seen, training=seen.training.unlabelled())
     frontend = _standardised(seen.training) if start is None else _shown(start, shape[2])
 
     def through(other: FrontEnd) -> Callable[[int], View]:
@@ -56,9 +59,10 @@ def prepare(recipe: Recipe, start: FrontEnd | None = None) -> tuple[TrainingSet,
         validation_labels=seen.validation.labels,
         calibration=frontend.features(seen.training.first(recipe.export.calibration).pixels),
         through=through,
-        fingerprint=_fingerprint(seen, how),
+        fingerprint=fingerprint,
         notes=seen.notes,
         names=seen.training.names,
+        digest=digest(seen.training.pixels),
     )
     return examples, frontend
 
@@ -75,7 +79,7 @@ def validation(recipe: Recipe) -> Items:
     if recipe.data == DATA:
         shown = cifar.validation(limit)
     else:
-        seen = _material(recipe.data, limit, shape)
+        seen = _material(replace(recipe, unlabelled=""), shape)
         shown, classes, notes = seen.validation, seen.classes, seen.notes
 
     def through(frontend: FrontEnd, chosen: Labels) -> Floats:
@@ -84,14 +88,24 @@ def validation(recipe: Recipe) -> Items:
     return Items(shown.labels, classes, shown.names, through, notes)
 
 
-def _material(named: str, limit: int, shape: Shape) -> Vision:
-    """Read what a recipe learns from, at most `limit` examples where that is not 0."""
-    if named == DATA:
+def _material(recipe: Recipe, shape: Shape) -> Vision:
+    """Read what a recipe learns from, at most `schedule.examples` of each part where that is not 0."""
+    limit = recipe.schedule.examples
+    if not recipe.private and recipe.data == DATA:
         return cifar.load(limit)
-    seen = images.folder(Path(named), shape)
+    seen = _beside_unlabelled(recipe, shape) if recipe.private else images.folder(Path(recipe.data), shape)
     if not limit:
         return seen
     return replace(seen, training=seen.training.first(limit), validation=seen.validation.first(limit))
+
+
+def _beside_unlabelled(recipe: Recipe, shape: Shape) -> Vision:
+    """Read a folder without labels; what the run is judged by is of `data`."""
+    training, notes = images.unlabelled(Path(recipe.unlabelled), shape, recipe.schedule.examples)
+    if recipe.data == DATA:
+        return Vision(training, cifar.validation(recipe.schedule.examples), vision.LABELS, notes)
+    seen = images.folder_beside(training, Path(recipe.data), shape)
+    return replace(seen, notes=seen.notes + notes)
 
 
 def _shape(changes: dict[str, Any], *, fixed: bool) -> Shape:
@@ -154,19 +168,19 @@ def _fingerprint(seen: Vision, how: VisionAugmentation) -> str:
 def _views(seen: Vision, how: VisionAugmentation, frontend: FrontEnd) -> Callable[[int], View]:
     """Return the function from an epoch's number to its augmented inputs; two front ends get the same pictures."""
     shown = seen.training
-    one_hot = np.eye(len(seen.classes), dtype=np.float32)[shown.labels]
+    labelled = one_hot(shown.labels, len(seen.classes))
 
     def view(epoch: int) -> View:
         random = np.random.default_rng((how.seed, how.view(epoch), 1))
         order = random.permutation(len(shown))  # neighbours are of one class, and mixing takes neighbours
         inputs = np.empty(shown.pixels.shape, np.float32)
-        targets = np.empty_like(one_hot)
+        targets = np.empty_like(labelled)
         for start in range(0, len(order), _CHUNK):
             chunk = order[start : start + _CHUNK]
             changed = augment(shown.pixels[chunk].astype(np.float32), how, random)
             changed, partner, own = mix(changed, how, random)
             inputs[chunk] = frontend.standardise(changed)
-            targets[chunk] = one_hot[chunk] * own[:, None] + one_hot[chunk[partner]] * (1 - own)[:, None]
+            targets[chunk] = labelled[chunk] * own[:, None] + labelled[chunk[partner]] * (1 - own)[:, None]
         return View(inputs, targets)
 
     return view

@@ -16,6 +16,7 @@ from harness.oracle import Oracle  # noqa: E402
 from harness.train import measure  # noqa: E402
 from harness.train.compress.convert import _convert  # noqa: E402
 from harness.train.models import HOST_ONLY, MODELS, build, check_export  # noqa: E402
+from harness.train.models.quick import plain  # noqa: E402
 from tests.support.exactness import compile_all, difference  # noqa: E402
 from tests.support.host_build import build as build_host  # noqa: E402
 from tests.support.strategies import Case  # noqa: E402
@@ -76,7 +77,7 @@ def converted(architecture: str, folder: Path) -> tuple["keras.Model", Path]:
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.gamma.shape[0]
             layer.set_weights([random.uniform(*limits, count) for limits in ((0.5, 2), (-1, 1), (-0.5, 0.5), (0.2, 2))])
-    model.save(folder / "m.keras")
+    plain(model).save(folder / "m.keras")
     np.save(folder / "c.npy", random.normal(0, 1, (20, *SHAPES[architecture])).astype(np.float32))
     _convert(str(folder / "m.keras"), str(folder / "c.npy"), str(folder / "m.tflite"))
     return model, folder / "m.tflite"

@@ -17,8 +17,8 @@ from harness.tasks.frontend import PICTURE, SPEECH_LOG_MEL, FrontEnd
 from harness.tasks.split import part_of
 from harness.tasks.vision import LABELS
 from harness.train import cifar, packed, recipe, vision
-from harness.train.examples import View
-from harness.train.images import Images, Vision, evenly
+from harness.train.examples import View, evenly
+from harness.train.images import Images, Vision
 from harness.train.recipe import Recipe
 from tests.train.test_augment_vision import EVERYTHING
 

@@ -26,7 +26,8 @@ def convert(model: keras.Model, target: Path, calibration: NDArray[np.float32] |
     Raises:
         EnvironmentFailure: the converter failed; says how.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    # Beside the target: what a model learned from may not leave the folder of its run.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".converting-") as scratch:
         source, inputs = Path(scratch, "model.keras"), Path(scratch, "calibration.npy")
         model.save(source)
         if calibration is not None:

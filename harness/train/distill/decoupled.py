@@ -35,6 +35,7 @@ class Decoupled(Method):
     """
 
     Settings = DecoupledSettings
+    needs_labels = True
 
     def compute_loss(self, teacher: Answers, student: Answers, *, moment: Moment) -> Any:
         """Return the term."""

@@ -66,7 +66,7 @@ class Moment:
 
     Attributes:
         inputs: (batch, *shape): what the student sees.
-        targets: (batch, classes): the labels, mixed where the inputs are; rows sum to 1.
+        targets: (batch, classes): the labels, mixed where the inputs are; rows sum to 1, or are 0 without labels.
         temperature: above 0.
     """
 
@@ -85,6 +85,7 @@ class Method(keras.distillation.DistillationLoss):  # type: ignore[misc]
         Settings: what the recipe's section `[distill.NAME]` may hold.
         taught: whether it needs a teacher.
         response: whether the term takes part in alpha * response + (1 - alpha) * hard.
+        needs_labels: whether it takes the moment's `targets`, which items without labels do not have.
         student_layers: whose outputs `compute_loss` finds in the student's `features`.
         teacher_layers: likewise; such a method has one teacher.
         variables: what is trained with the student but not exported.
@@ -94,6 +95,7 @@ class Method(keras.distillation.DistillationLoss):  # type: ignore[misc]
     Settings: ClassVar[type[Settings]] = Settings
     taught: ClassVar[bool] = True
     response: ClassVar[bool] = True
+    needs_labels: bool = False
     student_layers: Sequence[str] = ()
     teacher_layers: Sequence[str] = ()
     variables: Sequence[Any] = ()
@@ -146,7 +148,8 @@ class LayerMethod(Method):
         shape = shapes[layer]
         if len(shape) != 3:
             raise UserError(
-                f"expected a layer of maps (height, width, channels) for the method '{type(self).__name__.lower()}', "
+                f"expected a layer of maps (height, width, channels) or of steps for the method "
+                f"'{type(self).__name__.lower()}', "
                 f"the {whose}'s '{layer}' has the shape {shape}; name a convolution or an activation"
             )
         height, width, channels = shape

@@ -52,6 +52,25 @@ def choose(distill: Distill) -> dict[str, Method]:
     return methods
 
 
+def check_without_labels(methods: dict[str, Method], distill: Distill) -> None:
+    """Refuse what cannot learn from items without labels.
+
+    Raises:
+        UserError: a method needs labels, or none of them teaches the logits.
+    """
+    able = ", ".join(name for name, kind in METHODS.items() if kind.response and not kind.needs_labels)
+    for name, method in methods.items():
+        if method.needs_labels:
+            raise UserError(f"expected methods that take no labels, as the items have none, got '{name}'; take {able}")
+    if not any(method.response for method in methods.values()):
+        raise UserError(
+            f"expected one of {able} in distill.method, as without labels nothing else teaches the logits, got "
+            f"'{distill.method}'"
+        )
+    if distill.generations:
+        raise UserError("expected distill.teachers without distill.generations, the first of which learns from labels")
+
+
 def _made(name: str, distill: Distill) -> Method:
     """Return a method as its section has it."""
     kind, where = METHODS[name], f"[distill.{name}]"

@@ -40,6 +40,7 @@ class Mutual(Method):
 
     Settings = MutualSettings
     taught = False
+    needs_labels = True
 
     def build(self, student: keras.Model, mine: Shapes, theirs: Shapes) -> None:
         """Make the peers, with weights of their own."""

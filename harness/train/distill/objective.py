@@ -1,4 +1,7 @@
-"""The loss of distillation: alpha * (response terms) + (1 - alpha) * (hard labels) + (the other terms)."""
+"""The loss of distillation: alpha * (response terms) + (1 - alpha) * (hard labels) + (the other terms).
+
+Of items without labels alpha is 1, and there is no hard term.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from harness.errors import UserError
+from harness.nearest import did_you_mean
 from harness.train.distill.method import Answers, Method, Moment, Shapes
 from harness.train.examples import Floats
 from harness.train.objective import HardLabels, Terms
@@ -20,7 +24,7 @@ class Distilled:
     def __init__(
         self,
         student: keras.Model,
-        hard: HardLabels,
+        hard: HardLabels | None,
         methods: dict[str, Method],
         settings: Distill,
         epochs: int,
@@ -31,7 +35,7 @@ class Distilled:
 
         Args:
             student: from inputs to logits.
-            hard: the loss of the labels.
+            hard: the loss of the labels, None where there are none.
             methods: by name.
             settings: temperature, alpha and the first stage.
             epochs: of the whole run.
@@ -65,7 +69,7 @@ class Distilled:
         return said.logits, *(said.features[name] for name in self._theirs)
 
     def terms(self, inputs: tf.Tensor, targets: tf.Tensor, columns: tuple[tf.Tensor, ...], done: Any) -> Terms:
-        """Return `hard` and one term for each method, weighted."""
+        """Return one term for each method, and `hard` where there are labels, weighted."""
         student = Answers(*self._student(inputs, training=True))
         heard = [tf.cast(column, tf.float32) for column in columns]
         teacher = Answers(heard[0], dict(zip(self._theirs, heard[1:], strict=True)))
@@ -76,8 +80,9 @@ class Distilled:
         for name, method in self._methods.items():
             term = method.settings.weight * method.compute_loss(teacher, student, moment=moment)
             terms[name] = answer * alpha * term if method.response else term
-        share = 1 - alpha if any(method.response for method in self._methods.values()) else 1.0
-        terms["hard"] = answer * share * self._hard.loss(student.logits, targets)
+        if self._hard is not None:
+            share = 1 - alpha if any(method.response for method in self._methods.values()) else 1.0
+            terms["hard"] = answer * share * self._hard.loss(student.logits, targets)
         return terms
 
 
@@ -122,5 +127,5 @@ def _layer(model: keras.Model, name: str) -> keras.Layer:
     except (ValueError, IndexError):
         raise UserError(
             f"expected a layer of {model.name} of {', '.join(known)}, or its number from 0 to {len(known) - 1}, "
-            f"got '{name}'"
+            f"got '{name}'{did_you_mean(name, known)}"
         ) from None

@@ -47,6 +47,7 @@ class OwnTeacher(Method):
     def __init__(self, settings: ExitSettings) -> None:
         """Name the layers."""
         super().__init__(settings)
+        self.needs_labels = settings.labels > 0
         self.student_layers = [str(layer) for layer in settings.exits]
 
     def build(self, student: keras.Model, mine: Shapes, theirs: Shapes) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +13,18 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.tasks import Card, read_card, write_card
+from harness.tasks.card import Unlabelled
 from harness.tasks.frontend import FrontEnd
 from harness.train import measure, models, recipe, trainer
 from harness.train.compress.convert import convert
 from harness.train.distill.method import Answers, Method, Shapes
-from harness.train.distill.methods import choose
+from harness.train.distill.methods import check_without_labels, choose
 from harness.train.distill.objective import Distilled
 from harness.train.distill.teacher import Bar, Teacher, answers_of_views, find_teacher, load_teacher, no_bar
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
+from harness.train.models.quick import plain
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Recipe
 from harness.train.run_folder import CHECKPOINT, RECIPE, RESULT, is_of, read_json, save_predictions, save_text
@@ -82,6 +85,8 @@ def distill(
     """
     plan = asked = recipe.read(recipe_file, changes, seed)
     methods = choose(plan.distill)
+    if plan.unlabelled:
+        check_without_labels(methods, plan.distill)
     spent = 0.0
     out = out or Path("trained") / plan.name
     if plan.distill.generations:
@@ -107,7 +112,8 @@ def distill(
     if plan.start:
         _go_on_from(load_teacher(plan.start, examples.classes), model)
     layers = [layer for method in methods.values() for layer in method.teacher_layers]
-    said, theirs = _said(teachers, layers, examples, plan, say, bar)
+    private = out / "teachers" if plan.private else None
+    said, theirs = _said(teachers, layers, examples, plan, say, bar, private)
     objective = _objective(model, methods, examples, plan, said, theirs)
     logs = Logs(out)
 
@@ -118,8 +124,10 @@ def distill(
     trainer.fit(model, examples, objective, plan.schedule, seed=plan.seed, checkpoint=out / CHECKPOINT, report=report,
                 advance=advance)  # fmt: skip
     student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
-    card = _card(recipe_file, changes, plan, student, frontend, teachers, examples.classes)
-    result = _export(model, examples.calibration, out, plan, card)
+    card = _card(recipe_file, changes, plan, student, frontend, teachers, examples)
+    result = _export(plain(model), examples.calibration, out, plan, card)
+    if private:
+        shutil.rmtree(private, ignore_errors=True)  # what teachers said of each item: no epoch needs it any more
     _note(result, plan, logs, spent, len(examples.labels), out)
     card = result.card
     where = ", float, on the host alone" if plan.export.kind == "host" else ""
@@ -191,7 +199,9 @@ def _objective(
     said: Callable[[int], Answers],
     theirs: Shapes,
 ) -> Objective:
-    """Return what the model is to minimise: hard labels, and what the methods add."""
+    """Return what the model is to minimise: hard labels where there are some, and what the methods add."""
+    if plan.unlabelled:
+        return Distilled(model, None, methods, plan.distill, plan.schedule.epochs, said, theirs)
     hard = HardLabels(model, examples.labels, len(examples.classes), plan.schedule.label_smoothing)
     if not methods:
         return hard
@@ -199,10 +209,17 @@ def _objective(
 
 
 def _said(
-    teachers: list[Teacher], layers: list[str], examples: TrainingSet, plan: Recipe, say: Say, bar: Bar
+    teachers: list[Teacher],
+    layers: list[str],
+    examples: TrainingSet,
+    plan: Recipe,
+    say: Say,
+    bar: Bar,
+    where: Path | None,
 ) -> tuple[Callable[[int], Answers], Shapes]:
     """Return the function from an epoch to what all teachers say, and the shapes of the only one's layers' outputs."""
-    each = [answers_of_views(teacher, layers, examples, plan.augmentation.view, say, bar) for teacher in teachers]
+    view = plan.augmentation.view
+    each = [answers_of_views(teacher, layers, examples, view, say, bar, where) for teacher in teachers]
     nobody = np.zeros((len(examples.labels), 0, len(examples.classes)), np.float32)
 
     def said(epoch: int) -> Answers:
@@ -252,28 +269,36 @@ def _card(
     student: str,
     frontend: FrontEnd,
     teachers: list[Teacher],
-    classes: tuple[str, ...],
+    examples: TrainingSet,
 ) -> Card:
-    """Return what is known before the model is measured."""
+    """Return what is known before the model is measured; of a private folder not where it lies."""
     material = MATERIALS[plan.task]
     named = plan.data == material.data
     name = f"{recipe_file.resolve().parent.name}/{recipe_file.name}"
+    told = [_without_folder(change) if plan.private else change for change in changes]
     return Card(
         task=plan.task,
-        recipe=" ".join([name, *(f"--set {change}" for change in changes)]),
+        recipe=" ".join([name, *(f"--set {change}" for change in told)]),
         teacher=", ".join(teacher.name for teacher in teachers),
         student=student,
         seed=plan.seed,
-        labels=classes,
+        labels=examples.classes,
         dataset=plan.data,
         samples=0,
         accuracy=0.0,
         macs=0,
         sha256="",
-        licence=material.licence if named else "of whoever made the data",
+        licence=material.licence if named and not plan.private else "of whoever made the data",
         command=f"harness evaluate {plan.name} --data {plan.data}" + ("" if named else " --split test"),
         frontend=frontend,
+        unlabelled=Unlabelled(len(examples.labels), examples.digest) if plan.unlabelled else None,
     )
+
+
+def _without_folder(change: str) -> str:
+    """Return what `--set` was told, without the path of a private folder."""
+    name = change.partition("=")[0].strip()
+    return "unlabelled=DIR" if name == "unlabelled" else change
 
 
 def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, card: Card) -> Result:

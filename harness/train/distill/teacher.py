@@ -109,6 +109,7 @@ def answers_of_views(
     view_number: Callable[[int], int],
     say: Callable[[str], None],
     bar: Bar = no_bar,
+    where: Path | None = None,
 ) -> tuple[Callable[[int], Answers], Shapes]:
     """Return the function from an epoch to what a teacher says of its view, and the shapes of the layers' outputs.
 
@@ -123,13 +124,14 @@ def answers_of_views(
         view_number: of an epoch.
         say: takes a line for each view that is computed.
         bar: shows how far a view is.
+        where: folder for what is kept, None for the cache that all runs share.
 
     Raises:
         UserError: it has no such layer; where a view is computed, it takes inputs of another shape.
     """
     view = examples.through(teacher.frontend)
     key = hashlib.sha256(f"{teacher.sha256} {teacher.frontend} {examples.fingerprint}".encode()).hexdigest()
-    folder = resources.cache() / "teachers" / f"{teacher.name}-{key[:24]}"
+    folder = (where or resources.cache() / "teachers") / f"{teacher.name}-{key[:24]}"
     speaker, shapes = with_layers(teacher.model, layers)
 
     def answers(epoch: int) -> Answers:
