@@ -638,7 +638,7 @@ def study_distillation(
     if as_json:
         _print(json.dumps(found.document(), indent=1, allow_nan=False))
     else:
-        _show(gains.table(found.gains, found.missing))
+        _show(gains.table(found.gains, found.missing, found.notes))
     speaker.say(f"tables in {found.folder}")
     found.check()
 

@@ -49,8 +49,8 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Return what it is called in messages."""
-        return f"{self.method} with seed {self.seed}"
+        """Return what it is called in messages: by its recipe, since `none` may be of several students."""
+        return f"{self.recipe.stem} with seed {self.seed}"
 
     @property
     def finished(self) -> bool:

@@ -1,7 +1,6 @@
 """`harness distill`: train -> export -> measure on the test set -> measure on a board -> complete the card."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,8 +57,6 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
     """
     recipe = find_recipe(recipe)
     recipes.read(recipe, changes, seed)  # a slip of the pen is told before TensorFlow is imported, which takes seconds
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         from harness.train.distill import distill as train
     except ImportError as error:

@@ -99,8 +99,6 @@ def inspect_teacher(
 
 def _training() -> tuple[Any, Any, Any]:
     """Return the functions that read, find and run a teacher; TensorFlow takes seconds to import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         from harness.train.distill.teacher import find_teacher, load_teacher
         from harness.train.trainer import logits

@@ -21,6 +21,8 @@ from harness.rows.partial import write_file
 RUNS = Path("trained/distillation")
 """Where the runs go, one folder a task, one folder a run in it."""
 SEEDS = (0, 1, 2)
+ON_HOST = "the float model, on the host alone: no board runs it"
+"""What is said of a student whose recipes have `export.kind = "host"`."""
 _RESULTS = "results/distillation"
 _DOC = "docs/distillation.md"
 _Outcomes = Iterator[tuple[Cell, Failure | None]]
@@ -73,6 +75,7 @@ class Study:
         gains: of all runs of the task in the folder.
         missing: (student, method) of recipes without a finished run.
         failed: name of each cell that failed, and why.
+        exports: what each student's recipes make, by its name: `export.kind` as recipes have it.
         folder: of the tables.
     """
 
@@ -80,7 +83,13 @@ class Study:
     gains: tuple[Gain, ...]
     missing: tuple[tuple[str, str], ...]
     failed: dict[str, Failure]
+    exports: dict[str, str]
     folder: Path
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Return what a reader has to know of a student, by its name."""
+        return _notes(self.exports)
 
     def document(self) -> dict[str, object]:
         """Return the document of `--json`."""
@@ -89,7 +98,10 @@ class Study:
         return {
             "schema": 1,
             "task": self.task,
-            "gains": [asdict(each) | {"verdict": each.verdict} for each in self.gains],
+            "gains": [
+                asdict(each) | {"verdict": each.verdict, "export": self.exports.get(each.student)}
+                for each in self.gains
+            ],
             "missing": [{"student": student, "method": method} for student, method in self.missing],
             "failed": [{"cell": name, "reason": failure.reason} for name, failure in self.failed.items()],
         }
@@ -148,11 +160,13 @@ def table(task: str, found: Sequence[Gain]) -> str:
     folder = resources.recipes() / "distillation" / task
     everything = _cells(Request(task=task)) if any(folder.glob("*.toml")) else []
     mine = [each for each in found if each.task == task]
-    return report.markdown(mine, _missing(everything, mine), f"../{_RESULTS}/")
+    return report.markdown(mine, _missing(everything, mine), _notes(_exports(everything)), f"../{_RESULTS}/")
 
 
 def _cells(request: Request) -> list[Cell]:
-    """Return all cells of the folder of recipes: every recipe with every seed, `none` first, seed by seed within.
+    """Return all cells of the folder of recipes: every recipe with every seed, seed by seed within.
+
+    `none` of each student is first.
 
     Raises:
         UserError: a recipe is wrong or of another task, or two would have the same line in the table.
@@ -170,7 +184,7 @@ def _cells(request: Request) -> list[Cell]:
                     f"{found[key].recipe.name} and {recipe.name}: give one of the students another name"
                 )
             found[key] = cell
-    return list(found.values())
+    return sorted(found.values(), key=lambda cell: cell.method != NONE)
 
 
 def _chosen(everything: Sequence[Cell], request: Request) -> list[Cell]:
@@ -275,18 +289,21 @@ def _write(everything: Sequence[Cell], request: Request, failed: dict[str, Failu
     if known:
         for name, content in report.plots(known):
             write_file(folder / name, content)
-    _write_text(request, known, missing)
-    return Study(request.task, tuple(known), missing, failed, folder)
+    exports = _exports(everything)
+    _write_text(request, known, missing, _notes(exports))
+    return Study(request.task, tuple(known), missing, failed, exports, folder)
 
 
-def _write_text(request: Request, known: Sequence[Gain], missing: Sequence[tuple[str, str]]) -> None:
+def _write_text(
+    request: Request, known: Sequence[Gain], missing: Sequence[tuple[str, str]], notes: dict[str, str]
+) -> None:
     """Write the Markdown table: into the documentation of the checkout, else beside the CSV."""
     doc = resources.in_checkout(_DOC)
     if doc is not None and request.tables == resources.in_checkout(_RESULTS):
         text = doc.read_text(encoding="utf-8")
         write_file(doc, report.with_table(text, request.task, table(request.task, known)))
     elif known:
-        write_file(request.tables / f"gains_{request.task}.md", report.markdown(known, missing, ""))
+        write_file(request.tables / f"gains_{request.task}.md", report.markdown(known, missing, notes, ""))
 
 
 def _missing(everything: Iterable[Cell], found: Iterable[Gain]) -> tuple[tuple[str, str], ...]:
@@ -294,3 +311,12 @@ def _missing(everything: Iterable[Cell], found: Iterable[Gain]) -> tuple[tuple[s
     there = {(each.student, each.method) for each in found}
     names = dict.fromkeys((cell.plan.name, cell.method) for cell in everything)
     return tuple(name for name in names if name not in there)
+
+
+def _exports(everything: Iterable[Cell]) -> dict[str, str]:
+    """Return what the recipes of each student make, by its name."""
+    return {cell.plan.name: cell.plan.export.kind for cell in everything}
+
+
+def _notes(exports: dict[str, str]) -> dict[str, str]:
+    return {student: ON_HOST for student, kind in exports.items() if kind == "host"}

@@ -1,7 +1,7 @@
 """What each method of distillation gains and costs: a table for a terminal, one in Markdown, and a plot."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -25,13 +25,16 @@ _HEADS = ("method", "teacher", "epochs", "items", "seeds", "accuracy %", "gain",
           "x none")  # fmt: skip
 Missing = Sequence[tuple[str, str]]
 """(student, method) of the recipes that have no figure."""
+Notes = Mapping[str, str]
+"""What a reader has to know of a student, by its name."""
 
 
-def table(found: Sequence[Gain], missing: Missing) -> RenderableType:
+def table(found: Sequence[Gain], missing: Missing, notes: Notes) -> RenderableType:
     """Return what is known of each student's methods, the best first."""
     parts: list[RenderableType] = []
     for student, rows in _rows(found, missing):
-        shown = Table(title=Text(words.plain(student)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        title = f"{student}: {notes[student]}" if student in notes else student
+        shown = Table(title=Text(words.plain(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         for number, head in enumerate(_HEADS):
             shown.add_column(head, justify="left" if number in (0, 1, 8) else "right", overflow="fold")
         for row in rows:
@@ -40,18 +43,21 @@ def table(found: Sequence[Gain], missing: Missing) -> RenderableType:
     return Group(*parts, Text(NOTE, style="dim"))
 
 
-def markdown(found: Sequence[Gain], missing: Missing, plots: str) -> str:
+def markdown(found: Sequence[Gain], missing: Missing, notes: Notes, plots: str) -> str:
     """Return the same as Markdown, each student's plot above its table.
 
     Args:
         found: of one task.
         missing: of the same.
+        notes: of its students.
         plots: what stands before the name of a plot, such as `../results/`.
     """
     parts = []
     for student, rows in _rows(found, missing):
         mine = [each for each in found if each.student == student]
         parts.append(f"### {student}")
+        if student in notes:
+            parts.append(f"{notes[student].capitalize()}.")
         if any(each.gain is not None for each in mine):
             parts.append(f"![{_described(mine)}]({plots}{_stem(student)}.svg)")
         parts.append(cells(_HEADS, rows))

@@ -5,11 +5,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.oracle import Oracle, engine_of
 from harness.tasks import TASKS, Card, ModelInput, load, metrics
+from harness.train.macs import macs_of
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,6 @@ def _inspect(content: bytes) -> tuple[ModelInput, int]:
     detail = interpreter.get_input_details()[0]
     scale, zero_point = detail["quantization"]
     shapes = {tensor["index"]: tensor["shape"] for tensor in interpreter.get_tensor_details()}
-    macs = sum(_macs(op["op_name"], [shapes[i] for i in op["inputs"] if i in shapes], shapes[op["outputs"][0]])
+    macs = sum(macs_of(op["op_name"], [shapes[i] for i in op["inputs"] if i in shapes], shapes[op["outputs"][0]])
                for op in interpreter._get_ops_details())  # fmt: skip
     return ModelInput(tuple(detail["shape"]), detail["dtype"].__name__, float(scale), int(zero_point)), int(macs)
-
-
-def _macs(op: str, inputs: list[NDArray[np.int32]], output: NDArray[np.int32]) -> int:
-    """Return the multiply-accumulates of an operator, padding counted."""
-    if op in ("CONV_2D", "FULLY_CONNECTED"):
-        return int(np.prod(output) * np.prod(inputs[1][1:]))
-    if op == "DEPTHWISE_CONV_2D":
-        return int(np.prod(output) * np.prod(inputs[1][1:3]))
-    return 0

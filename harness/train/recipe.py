@@ -83,10 +83,11 @@ class Distill:
 
 @dataclass(frozen=True)
 class Export:
-    """How the .tflite is made and measured.
+    """What is made of the trained model, and how it is measured.
 
     Attributes:
-        kind: "int8" for a student, "float" for a teacher: a .keras file.
+        kind: "int8" for a student of boards: a .tflite file; "float" for a teacher, "host" for a student that no board
+            runs (harness/train/models/ says which): a .keras file, measured as the float model that it is.
         board: a student is measured on this board's emulated twin, "" for none; the figures go into its card.
         calibration: so many training examples set the ranges of the activations.
         test_samples: measure on so many of the test set, 0 for all (for quick runs; the card says how many).
@@ -240,7 +241,7 @@ def _check(recipe: Recipe, path: Path) -> None:
         ("distill.features_first", distill.features_first, 0 <= distill.features_first < schedule.epochs,
          "0 to below epochs"),
         ("distill.generations", distill.generations, distill.generations >= 0, "0 or more"),
-        ("export.kind", export.kind, export.kind in ("int8", "float"), "int8 or float"),
+        ("export.kind", export.kind, export.kind in ("int8", "float", "host"), "int8, float or host"),
         ("export.calibration", export.calibration, export.calibration >= 1, "1 or more"),
         ("export.test_samples", export.test_samples, export.test_samples >= 0, "0 (all) or more"),
     ):  # fmt: skip

@@ -119,6 +119,30 @@ def test_a_table_of_what_is_there_trains_nothing(place: Place) -> None:
     assert done.stdout.count("not run yet") == 2
 
 
+def test_each_student_is_held_against_its_own_hard_labels(place: Place) -> None:
+    place.recipe("gru_none", f'{BASE}[export]\nkind = "host"\n'.replace("toy", "gru"))
+    place.recipe("gru", 'like = "gru_none.toml"\n[distill]\nmethod = "mutual"\n')
+    assert place.study("--seed", "0", "--method", "none", "--method", "gru").returncode == 0
+    found = {(each.student, each.method): each for each in read_gains(GAINS.read(place.out / "gains.csv"))}
+    assert set(found) == {("toy", "none"), ("gru", "gru")}
+    assert found["gru", "gru"].gain is None  # the hard labels of another student are no measure
+
+    place.wish("fail-gru_none", "3")
+    done = place.study("--seed", "0", "--method", "gru_none", "--method", "none", "--resume")
+    assert_failed(done, 3, "gru_none with seed 0 failed")
+    (place.runs / "fail-gru_none").unlink()
+    done = place.study("--seed", "0", "--resume", "--json")
+    assert done.returncode == 0, done.stderr
+    gains = {(each["student"], each["method"]): each for each in json.loads(done.stdout)["gains"]}
+    assert {key for key, each in gains.items() if each["gain"] is not None} == {
+        ("toy", "mutual"), ("toy", "own_teacher"), ("gru", "gru"),
+    }  # fmt: skip
+    assert {each["student"]: each["export"] for each in gains.values()} == {"toy": "int8", "gru": "host"}
+    text = (place.out / "gains_kws.md").read_text()
+    assert f"### gru\n\n{flow.ON_HOST.capitalize()}.\n\n![" in text and text.count("on the host") == 1
+    assert f"gru: {flow.ON_HOST}" in place.study("--table").stdout
+
+
 def test_who_kills_the_study_finds_its_cell_still_trained_and_waits_for_it(place: Place) -> None:
     hold = place.wish("hold")
     first = place.start("--seed", "0", "--method", "none")

@@ -15,26 +15,28 @@ GRAM = replace(SOFT, method="gram", gain=0.2, gain_low=-0.1, gain_high=0.5)
 ALONE = replace(SOFT, method="rkd", gain=None, gain_low=None, gain_high=None, cost=None)
 ALL = (HINT, ALONE, SOFT, GRAM, NONE)
 MISSING = (("s", "dkd"), ("other", "none"))
+NOTES = {"other": "on the host alone"}
 
 
 def test_the_best_is_first_and_what_has_no_figure_last() -> None:
     console = Console(width=120)
     with console.capture() as captured:
-        console.print(report.table(ALL, MISSING))
+        console.print(report.table(ALL, MISSING, NOTES))
     text = captured.get()
     order = [text.index(name) for name in ("none ", "soft", "gram", "hint|*", "rkd", "dkd")]
     assert text.index("other") < order[0] and order[1:] == sorted(order[1:])
     for words in ("+0.50", "+0.10 to +0.90", "helps", "hurts", "undecided", "not run yet", "12,000", "1.20",
-                  "not compared"):  # fmt: skip
+                  "not compared", "other: on the host alone"):  # fmt: skip
         assert words in " ".join(text.split()), words
 
 
 def test_markdown_shows_names_as_they_are_and_the_plot_where_there_is_one() -> None:
-    text = report.markdown(ALL, MISSING, "../r/")
+    text = report.markdown(ALL, MISSING, NOTES, "../r/")
     assert r"hint\|\*" in text
     assert text.count("../r/gains_s.svg") == 1 and "gains_other" not in text
     assert "soft +0.50, gram +0.20, hint|* -1.00" in text
-    assert report.markdown((), (), "") == "No recipe yet, so not run yet."
+    assert "### other\n\nOn the host alone.\n\n|" in text and text.count("host") == 1
+    assert report.markdown((), (), {}, "") == "No recipe yet, so not run yet."
 
 
 def test_only_the_tables_own_place_is_written_over() -> None:

@@ -15,7 +15,8 @@ from harness.errors import UserError  # noqa: E402
 from harness.oracle import Oracle  # noqa: E402
 from harness.train import measure  # noqa: E402
 from harness.train.compress.convert import _convert  # noqa: E402
-from harness.train.models import MODELS, build  # noqa: E402
+from harness.train.models import HOST_ONLY, MODELS, build, check_export  # noqa: E402
+from harness.train.models.quick import plain  # noqa: E402
 from tests.support.exactness import compile_all, difference  # noqa: E402
 from tests.support.host_build import build as build_host  # noqa: E402
 from tests.support.strategies import Case  # noqa: E402
@@ -23,16 +24,20 @@ from tests.support.strategies import Case  # noqa: E402
 SHAPES = {
     "dscnn": (49, 10, 1),
     "hybrid": (32, 32, 3),
+    "recurrent": (49, 40, 1),
     "resnet": (49, 40, 1),
     "separable": (49, 40, 1),
     "temporal": (49, 40, 1),
+    "transformer": (98, 40, 1),
 }
 LAYERS = {
     "dscnn": ["block1", "block2", "block3", "block4"],
     "hybrid": ["stage1", "stage2", "stage3"],
+    "recurrent": ["stage1"],
     "resnet": ["stage1", "stage2", "stage3"],
     "separable": ["stage1", "stage2"],
     "temporal": ["stage1", "stage2", "stage3"],
+    "transformer": ["stage1", "stage2", "stage3", "stage4", "stage5"],
 }
 RESNET8: dict[str, Any] = {
     "stem": 16,
@@ -52,8 +57,14 @@ def macs(model: "keras.Model") -> int:
             found += prod(layer.output.shape[1:]) * prod(layer.kernel_size)
         elif isinstance(layer, keras.layers.Conv2D):
             found += prod(layer.output.shape[1:]) * prod(layer.kernel_size) * layer.input.shape[-1]
-        elif isinstance(layer, keras.layers.Dense):
-            found += prod(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Dense | keras.layers.EinsumDense):
+            found += prod(layer.output.shape[1:-1]) * prod(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.GRU):
+            _, steps, columns = layer.input.shape
+            found += (steps * columns + (steps - 1) * layer.units) * 3 * layer.units  # the first state is 0
+        elif isinstance(layer, keras.layers.MultiHeadAttention):
+            (_, places, width), inner = layer.output.shape, layer.num_heads * layer.key_dim
+            found += places * 4 * width * inner + 2 * places * places * inner
     return found
 
 
@@ -66,7 +77,7 @@ def converted(architecture: str, folder: Path) -> tuple["keras.Model", Path]:
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.gamma.shape[0]
             layer.set_weights([random.uniform(*limits, count) for limits in ((0.5, 2), (-1, 1), (-0.5, 0.5), (0.2, 2))])
-    model.save(folder / "m.keras")
+    plain(model).save(folder / "m.keras")
     np.save(folder / "c.npy", random.normal(0, 1, (20, *SHAPES[architecture])).astype(np.float32))
     _convert(str(folder / "m.keras"), str(folder / "c.npy"), str(folder / "m.tflite"))
     return model, folder / "m.tflite"
@@ -90,11 +101,23 @@ def test_the_default_sizes_cost_what_the_text_says(architecture: str) -> None:
 
 
 @pytest.mark.parametrize("architecture", MODELS)
-def test_layers_that_hints_may_name_are_maps_after_a_relu(architecture: str) -> None:
+def test_layers_that_hints_may_name_are_maps_after_a_relu_or_sequences(architecture: str) -> None:
     model = build(architecture, SHAPES[architecture], 12)
     named = [layer for layer in model.layers if re.match(r"(block|stage)\d", layer.name)]
     assert [layer.name for layer in named] == LAYERS[architecture]
-    assert all(isinstance(layer, keras.layers.ReLU) and len(layer.output.shape) == 4 for layer in named)
+    kinds = {"transformer": keras.layers.LayerNormalization, "recurrent": keras.layers.GRU}
+    kind, dimensions = kinds.get(architecture, keras.layers.ReLU), 3 if architecture in kinds else 4
+    assert all(isinstance(layer, kind) and len(layer.output.shape) == dimensions for layer in named)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_int8_is_refused_for_what_no_board_runs(architecture: str) -> None:
+    for kind in ("int8", "host", "float"):
+        if kind == "int8" and architecture in HOST_ONLY:
+            with pytest.raises(UserError, match=f"expected host .* for export.kind of .* '{architecture}', got int8"):
+                check_export(architecture, kind)
+        else:
+            check_export(architecture, kind)
 
 
 def test_mlperf_tinys_resnet8_is_one_of_the_residual_networks() -> None:
@@ -114,6 +137,12 @@ def test_sizes_are_what_they_are_called() -> None:
     assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(16, 16, 8), (8, 8, 16)]
     model = build("dscnn", (49, 10, 1), 12, channels=16, blocks=1, stem=[10, 4])
     assert model.get_layer("block1").output.shape[1:] == (25, 5, 16)
+    model = build("recurrent", (49, 10, 1), 12, units=[8, 6])
+    assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(49, 8), (49, 6)]
+    sizes = {"patch": 7, "width": 12, "heads": 3, "hidden": 20, "blocks": 2}
+    for pool, tokens in (("mean", 14), ("token", 15)):
+        model = build("transformer", (98, 40, 1), 12, pool=pool, **sizes)
+        assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(tokens, 12)] * 2
 
 
 @pytest.mark.parametrize(
@@ -133,6 +162,15 @@ def test_sizes_are_what_they_are_called() -> None:
         ("hybrid", {"dense": [48]}),
         ("resnet", {"dropout": 2}),
         ("resnet", {"stem_kernel": "ab"}),
+        ("recurrent", {"units": []}),
+        ("recurrent", {"units": 8}),
+        ("transformer", {"patch": 3}),
+        ("transformer", {"patch": 0}),
+        ("transformer", {"heads": 3}),
+        ("transformer", {"heads": 0}),
+        ("transformer", {"norm": "batch"}),
+        ("transformer", {"pool": "max"}),
+        ("transformer", {"blocks": "six"}),
     ],
 )
 def test_sizes_that_make_no_model_are_refused(architecture: str, sizes: dict[str, Any]) -> None:
@@ -143,7 +181,7 @@ def test_sizes_that_make_no_model_are_refused(architecture: str, sizes: dict[str
 @pytest.mark.slow
 def test_every_architecture_is_computed_exactly(tmp_path: Path) -> None:
     cases = []
-    for architecture in MODELS:
+    for architecture in MODELS.keys() - HOST_ONLY:
         folder = tmp_path / architecture
         folder.mkdir()
         model, file = converted(architecture, folder)

@@ -220,7 +220,7 @@ def test_a_wrong_recipe_is_refused(good: Path, text: str, message: str) -> None:
         ),
         (["augmentation.noise=2"], "expected 0 to 1 for augmentation.noise"),
         (["data=nowhere"], "expected speech_commands or a folder for data of .*, got 'nowhere'"),
-        (["export.kind=int4"], "expected int8 or float for export.kind"),
+        (["export.kind=int4"], "expected int8, float or host for export.kind"),
     ],
 )
 def test_a_wrong_change_is_one_line(good: Path, changes: list[str], message: str) -> None:

@@ -191,6 +191,7 @@ def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         (["student.architecture=dscn"], "expected an architecture of dscnn, "),
+        (["student.architecture=recurrent"], "host .* for export.kind of the architecture 'recurrent', got int8: no"),
         (["data=nowhere"], "for data of .*, got 'nowhere'"),
         (["distill.method=soft", "distill.teachers=nobody"], "expected a teacher of the zoo .*, got 'nobody'"),
         (["distill.teachers=nobody"], "expected no distill.teachers"),

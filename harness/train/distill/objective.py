@@ -94,8 +94,8 @@ def _at(span: Span, done: Any) -> Any:
 def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, Shapes]:
     """Return the model with the outputs of layers beside its logits, and their shapes without the batch.
 
-    What a layer says of steps, (steps, channels), counts as maps one column wide, (steps, 1, channels): so a network of
-    frames or tokens is compared like one of maps.
+    The tokens of a Transformer and the steps of a recurrent network (places, channels) are maps of one column, (places,
+    1, channels): so every method that compares maps takes them, and time is resized as it is for convolutions.
 
     Args:
         model: from inputs to logits.
@@ -109,10 +109,12 @@ def with_layers(model: keras.Model, names: Sequence[str]) -> tuple[keras.Model, 
     return keras.Model(model.inputs[0], (model.outputs[0], outputs)), shapes
 
 
-def _as_maps(output: Any) -> Any:
-    """Return (batch, steps, 1, channels) of (batch, steps, channels); anything else as it is."""
-    steps = output.shape[1:]
-    return keras.layers.Reshape((steps[0], 1, steps[1]))(output) if len(steps) == 2 else output
+def _as_maps(output: keras.KerasTensor) -> keras.KerasTensor:
+    """Return (batch, places, channels) with a column between, other outputs as they are."""
+    if len(output.shape) != 3:
+        return output
+    places, channels = output.shape[1:]
+    return keras.layers.Reshape((places, 1, channels))(output)
 
 
 def _layer(model: keras.Model, name: str) -> keras.Layer:

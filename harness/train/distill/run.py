@@ -24,6 +24,7 @@ from harness.train.distill.teacher import Bar, Teacher, answers_of_views, find_t
 from harness.train.examples import Floats, TrainingSet
 from harness.train.logs import Logs
 from harness.train.materials import MATERIALS
+from harness.train.models.quick import plain
 from harness.train.objective import HardLabels, Objective
 from harness.train.recipe import Recipe
 from harness.train.run_folder import CHECKPOINT, RECIPE, RESULT, is_of, read_json, save_predictions, save_text
@@ -36,7 +37,7 @@ class Result:
     """What a run made.
 
     Attributes:
-        model: the .tflite of a student, the .keras of a teacher; its card lies beside it.
+        model: the .tflite of a student, the .keras of a teacher or of a student of the host; its card lies beside it.
         card: what is known of it.
         board: that the recipe wants a student to be measured on, "" for none.
     """
@@ -93,7 +94,9 @@ def distill(
         spent = float(read_json(before.model.parent / RESULT)["train_seconds"])
         plan = replace(plan, distill=replace(plan.distill, teachers=(str(before.model),), generations=0))
     trained = {name: find_teacher(name)[1] for name in (*plan.distill.teachers, plan.start) if name}
-    models.find(str(plan.student["architecture"]))  # all before the data is read, which takes a minute
+    architecture = str(plan.student["architecture"])
+    models.find(architecture)  # all before the data is read, which takes a minute
+    models.check_export(architecture, plan.export.kind)
     out = _claim(out, asked, {name: card.sha256 for name, card in trained.items()})
     finished = _finished(out, plan)
     if finished:
@@ -104,8 +107,7 @@ def distill(
         say(note)
     teachers = [load_teacher(name, examples.classes) for name in plan.distill.teachers]
     keras.utils.set_random_seed(plan.seed)
-    sizes = dict(plan.student)
-    architecture = str(sizes.pop("architecture"))
+    sizes = {name: value for name, value in plan.student.items() if name != "architecture"}
     model = models.build(architecture, examples.calibration.shape[1:], len(examples.classes), **sizes)
     if plan.start:
         _go_on_from(load_teacher(plan.start, examples.classes), model)
@@ -123,12 +125,13 @@ def distill(
                 advance=advance)  # fmt: skip
     student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
     card = _card(recipe_file, changes, plan, student, frontend, teachers, examples)
-    result = _export(model, examples.calibration, out, plan, card)
+    result = _export(plain(model), examples.calibration, out, plan, card)
     if private:
         shutil.rmtree(private, ignore_errors=True)  # what teachers said of each item: no epoch needs it any more
     _note(result, plan, logs, spent, len(examples.labels), out)
     card = result.card
-    say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs")
+    where = ", float, on the host alone" if plan.export.kind == "host" else ""
+    say(f"{result.model}: {card.accuracy:.2f} % of {card.samples} of {card.dataset}, {card.macs:,} MACs{where}")
     return result
 
 
@@ -147,7 +150,7 @@ def _finished(out: Path, plan: Recipe) -> Result | None:
 
 
 def _published(out: Path, plan: Recipe) -> Path:
-    """Return the path of a run's model: a student as .tflite, a teacher as .keras."""
+    """Return the path of a run's model: what boards run as .tflite, else as .keras."""
     return out / f"{plan.name}{'.tflite' if plan.export.kind == 'int8' else '.keras'}"
 
 
@@ -299,7 +302,7 @@ def _without_folder(change: str) -> str:
 
 
 def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, card: Card) -> Result:
-    """Write the model and its card: a student as int8 .tflite, a teacher as .keras (measured as a float .tflite)."""
+    """Write the model and its card: an int8 .tflite, or a .keras file (measured as a float .tflite)."""
     published = converted = _published(out, plan)
     if plan.export.kind == "int8":
         convert(model, converted, calibration)
@@ -332,5 +335,10 @@ def _note(result: Result, plan: Recipe, logs: Logs, spent: float, count: int, ou
         "train_seconds": round(spent + logs.seconds(), 1),
     }
     last = logs.lines()[-1]
-    more = {"validation": float(last["validation"]), "samples": result.card.samples, "macs": result.card.macs}
+    more = {
+        "validation": float(last["validation"]),
+        "samples": result.card.samples,
+        "macs": result.card.macs,
+        "export": plan.export.kind,
+    }
     save_text(out / RESULT, json.dumps(line | more, indent=1) + "\n")

@@ -8,16 +8,23 @@ import keras
 from harness.errors import UserError
 from harness.train.models.dscnn import dscnn
 from harness.train.models.hybrid import hybrid
+from harness.train.models.recurrent import recurrent
 from harness.train.models.resnet import resnet
 from harness.train.models.separable import separable
 from harness.train.models.temporal import temporal
+from harness.train.models.transformer import transformer
+
+HOST_ONLY = frozenset({"recurrent", "transformer"})
+"""Families with operators that no board runs: their models are float, .keras files."""
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "dscnn": dscnn,
     "hybrid": hybrid,
+    "recurrent": recurrent,
     "resnet": resnet,
     "separable": separable,
     "temporal": temporal,
+    "transformer": transformer,
 }
 
 
@@ -30,6 +37,23 @@ def find(architecture: str) -> Callable[..., keras.Model]:
     if architecture not in MODELS:
         raise UserError(f"expected an architecture of {', '.join(sorted(MODELS))}, got '{architecture}'")
     return MODELS[architecture]
+
+
+def check_export(architecture: str, kind: str) -> None:
+    """Refuse, before anything is trained, what could not be exported after it.
+
+    Args:
+        architecture: a name in `MODELS`.
+        kind: as a recipe's `export.kind`.
+
+    Raises:
+        UserError: no board runs that family, and the kind is int8.
+    """
+    if architecture in HOST_ONLY and kind == "int8":
+        raise UserError(
+            f"expected host (a student) or float (a teacher) for export.kind of the architecture '{architecture}', "
+            "got int8: no board runs it, so its accuracy is that of the float model on this computer"
+        )
 
 
 def build(architecture: str, shape: tuple[int, ...], classes: int, /, **sizes: Any) -> keras.Model:

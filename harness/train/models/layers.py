@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from harness.train.models.quick import QuickDepthwise, QuickNormalization
+
 #: How slowly batch normalisation's moving statistics follow: 0.98 forgets a batch after some 50.
 MOMENTUM = 0.98
 
@@ -30,7 +32,7 @@ def convolved(
 
 def depthwise(x: keras.KerasTensor, kernel: Size, stride: int = 1) -> keras.KerasTensor:
     """Depthwise convolution without bias, batch normalisation and ReLU."""
-    x = layers.DepthwiseConv2D(pair(kernel), strides=stride, padding="same", use_bias=False)(x)
+    x = QuickDepthwise(pair(kernel), strides=stride, padding="same", use_bias=False)(x)
     return _normalised(x, activated=True, name=None)
 
 
@@ -46,5 +48,5 @@ def pair(size: Any) -> tuple[int, int]:
 
 
 def _normalised(x: keras.KerasTensor, activated: bool, name: str | None) -> keras.KerasTensor:
-    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
+    x = QuickNormalization(momentum=MOMENTUM)(x)
     return layers.ReLU(name=name)(x) if activated else x
