@@ -30,6 +30,8 @@ TINY: dict[str, dict[str, Any]] = {
     "resnet": {"stem": 4, "stages": ((6, 1), (8, 1), (10, 1))},
     "separable": {"stem": 4, "stages": ((6, 1), (14, 1))},
     "temporal": {"stem": 4, "stages": ((6, 1), (16, 1)), "strides": (2, 1)},
+    "transformer": {"width": 8, "hidden": 8, "blocks": 1},
+    "recurrent": {"units": (8,)},
 }
 """Sizes of a family where its own take long."""
 
