@@ -279,6 +279,9 @@ def test_what_does_not_go_together_is_refused(
     seen = tmp_path / "cifar.toml"
     seen.write_text('name = "c"\ntask = "vision"\n')
     refused("expected a recipe of task kws, like the teacher", recipe=seen)
+    blind = tmp_path / "blind.toml"
+    blind.write_text(f'unlabelled = "{tmp_path}"\nname = "b"\ntask = "kws"\n')
+    refused("expected a recipe with labels to judge the teacher by, .*blind.toml takes none", recipe=blind)
     refused("expected data set 'speech_commands' at", data="speech_commands")
     assert inspected(scene, out, student=str(peak), data=words).student == "peak"  # recordings show it all
 
