@@ -10,7 +10,6 @@ which compiles), ratios to `plain`, and whole runs with the teacher's passes inc
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -22,9 +21,6 @@ from typing import Any
 from tabulate import tabulate
 
 from harness.errors import HarnessError
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["KERAS_BACKEND"] = "tensorflow"
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "kws_s.toml"
 

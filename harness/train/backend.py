@@ -1,6 +1,7 @@
 """TensorFlow under Keras, imported quietly and with its fast kernels."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ def start() -> None:
     Raises:
         ImportError: it is not installed.
     """
+    if "tensorflow" in sys.modules:
+        return  # as its importer wants it; what is set now would only reach the processes that this one starts
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ["KERAS_BACKEND"] = "tensorflow"

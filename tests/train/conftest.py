@@ -1,15 +1,17 @@
 """Keras on TensorFlow, quiet; the recipes of the repository; a converter that costs little."""
 
-import os
 import subprocess
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["KERAS_BACKEND"] = "tensorflow"
+from harness.train import backend
+
+with suppress(ImportError):  # the tests that need it are skipped
+    backend.start()
 
 ROOT = Path(__file__).resolve().parents[2]
 

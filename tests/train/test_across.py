@@ -155,7 +155,7 @@ def test_tokens_and_steps_are_maps_of_one_column(architecture: str) -> None:
     model = small(architecture)
     wider, shapes = with_layers(model, ["stage2", "-2", "0"])
     logits, outputs = wider(inputs())
-    plain = keras.Model(model.inputs, model.get_layer("stage2").output)(inputs())
+    plain = keras.Model(model.inputs[0], model.get_layer("stage2").output)(inputs())
     np.testing.assert_array_equal(outputs["stage2"], np.asarray(plain)[:, :, None])
     assert shapes["stage2"] == (plain.shape[1], 1, plain.shape[2])
     assert (len(shapes["-2"]), shapes["0"]) == (1, toys.SHAPE)

@@ -103,8 +103,8 @@ def _check(shape: tuple[int, ...], patch: int, width: int, heads: int, norm: str
     """
     for what, good, got in (
         ("inputs (frames, columns, 1)", len(shape) == 3 and shape[2] == 1, shape),
-        (f"a patch that divides {shape[0]} frames", shape[0] % patch == 0, patch),
-        (f"heads that divide the width {width}", width % heads == 0, heads),
+        (f"a patch that divides {shape[0]} frames", patch > 0 and shape[0] % patch == 0, patch),
+        (f"heads that divide the width {width}", heads > 0 and width % heads == 0, heads),
         ("norm post or pre", norm in ("post", "pre"), norm),
         ("pool mean or token", pool in ("mean", "token"), pool),
     ):
