@@ -20,6 +20,7 @@ from harness.train.distill.methods import choose  # noqa: E402
 from harness.train.distill.objective import Distilled, with_layers  # noqa: E402
 from harness.train.examples import TrainingSet, View  # noqa: E402
 from harness.train.models import MODELS, build  # noqa: E402
+from harness.train.models.quick import plain  # noqa: E402
 from harness.train.recipe import Distill  # noqa: E402
 from tests.train import toys  # noqa: E402
 
@@ -94,7 +95,7 @@ def learning(student: str, teacher: str, hint: dict[str, str] | None = None) -> 
 def test_every_student_learns_from_every_teacher_and_keeps_no_adapter(
     student: str, teacher: str, tmp_path: Path
 ) -> None:
-    plain = [(weight.path, weight.shape) for weight in model(student).weights]
+    own = [(weight.path, weight.shape) for weight in model(student).weights]
     objective, (mine, theirs) = learning(student, teacher)
     adapter, bias = objective.variables
     assert (tuple(adapter.shape), tuple(bias.shape)) == ((1, 1, mine[-1], theirs[-1]), theirs[-1:])
@@ -106,7 +107,7 @@ def test_every_student_learns_from_every_teacher_and_keeps_no_adapter(
     after = [variable.numpy() for variable in (*model(student).trainable_variables, adapter)]
     moved = [np.abs(new - old).max() > 0 for new, old in zip(after, before, strict=True)]
     assert moved[-1] and np.mean(moved) > 0.5
-    assert [(weight.path, weight.shape) for weight in model(student).weights] == plain
+    assert [(weight.path, weight.shape) for weight in model(student).weights] == own
     for weight, old in zip(model(teacher).weights if fixed else [], fixed, strict=True):
         np.testing.assert_array_equal(weight.numpy(), old)
 
@@ -116,11 +117,11 @@ def test_what_is_written_after_a_lesson_has_the_students_weights_alone(tmp_path:
     objective, _ = learning(student, teacher)
     schedule = replace(toys.SCHEDULE, epochs=1, batch=BATCH)
     toys.trained(model(student), tmp_path / "c.npz", objective, few(), schedule)
-    model(student).save(tmp_path / "student.keras")
+    plain(model(student)).save(tmp_path / "student.keras")
     written = keras.saving.load_model(tmp_path / "student.keras", compile=False)
-    plain = untaught(student)
-    assert written.count_params() == plain.count_params()
-    assert [type(layer) for layer in written.layers] == [type(layer) for layer in plain.layers]
+    before = plain(untaught(student))
+    assert written.count_params() == before.count_params()
+    assert [type(layer) for layer in written.layers] == [type(layer) for layer in before.layers]
 
 
 @pytest.mark.parametrize(
