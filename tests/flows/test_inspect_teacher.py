@@ -340,7 +340,7 @@ def test_json_is_alone_on_stdout(
 @pytest.mark.slow
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
     failed = harness("inspect-teacher", "nobody", cwd=tmp_path)
-    assert_failed(failed, 2, "expected a teacher of the zoo (kws_resnet, kws_resnet_small, kws_transformer) or a .keras file")
+    assert_failed(failed, 2, "a teacher of the zoo (kws_resnet, kws_resnet_small, kws_transformer) or a .keras file")
     assert [*tmp_path.iterdir()] == []
 
 
