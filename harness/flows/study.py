@@ -24,6 +24,7 @@ SEEDS = (0, 1, 2)
 ON_HOST = "the float model, on the host alone: no board runs it"
 """What is said of a student whose recipes have `export.kind = "host"`."""
 _RESULTS = "results/distillation"
+_PLOTS = "assets/distillation"  # from the documentation, which shows them
 _DOC = "docs/distillation.md"
 _Outcomes = Iterator[tuple[Cell, Failure | None]]
 
@@ -160,7 +161,7 @@ def table(task: str, found: Sequence[Gain]) -> str:
     folder = resources.recipes() / "distillation" / task
     everything = _cells(Request(task=task)) if any(folder.glob("*.toml")) else []
     mine = [each for each in found if each.task == task]
-    return report.markdown(mine, _missing(everything, mine), _notes(_exports(everything)), f"../{_RESULTS}/")
+    return report.markdown(mine, _missing(everything, mine), _notes(_exports(everything)), f"{_PLOTS}/")
 
 
 def _cells(request: Request) -> list[Cell]:
@@ -287,19 +288,32 @@ def _write(everything: Sequence[Cell], request: Request, failed: dict[str, Failu
     known = [each for each in read_gains(GAINS.read(folder / "gains.csv")) if each.task == request.task]
     missing = _missing(everything, known)
     if known:
+        plots = _plots(request)
+        plots.mkdir(parents=True, exist_ok=True)
         for name, content in report.plots(known):
-            write_file(folder / name, content)
+            write_file(plots / name, content)
     exports = _exports(everything)
     _write_text(request, known, missing, _notes(exports))
     return Study(request.task, tuple(known), missing, failed, exports, folder)
+
+
+def _plots(request: Request) -> Path:
+    """Return the folder of the plots: beside the text that shows them."""
+    doc = _documentation(request)
+    return request.tables if doc is None else doc.parent / _PLOTS
+
+
+def _documentation(request: Request) -> Path | None:
+    """Return the page that holds the tables: of a checkout whose figures these are, None elsewhere."""
+    return resources.in_checkout(_DOC) if request.tables == resources.in_checkout(_RESULTS) else None
 
 
 def _write_text(
     request: Request, known: Sequence[Gain], missing: Sequence[tuple[str, str]], notes: dict[str, str]
 ) -> None:
     """Write the Markdown table: into the documentation of the checkout, else beside the CSV."""
-    doc = resources.in_checkout(_DOC)
-    if doc is not None and request.tables == resources.in_checkout(_RESULTS):
+    doc = _documentation(request)
+    if doc is not None:
         text = doc.read_text(encoding="utf-8")
         write_file(doc, report.with_table(text, request.task, table(request.task, known)))
     elif known:
