@@ -22,7 +22,6 @@ from tabulate import tabulate
 
 from harness.errors import HarnessError
 
-
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "kws_s.toml"
 
 

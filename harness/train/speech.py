@@ -197,7 +197,7 @@ def _same(asked: FrontEnd, start: FrontEnd) -> None:
 def _standardised(frontend: FrontEnd, shown: Pictures) -> FrontEnd:
     """Set mean and std to those of each column (rounded, so that a card can be read)."""
     values = inputs(shown, frontend)
-    mean, std = values.mean(axis=(0, 1, 3)), values.std(axis=(0, 1, 3))
+    mean, std = values.mean(axis=(0, 1, 3)), values.std(axis=(0, 1, 3)).clip(1e-3)  # of silence alone it is 0
     return replace(frontend, mean=tuple(round(float(x), 4) for x in mean), std=tuple(round(float(x), 4) for x in std))
 
 

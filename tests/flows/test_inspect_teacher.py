@@ -279,6 +279,9 @@ def test_what_does_not_go_together_is_refused(
     seen = tmp_path / "cifar.toml"
     seen.write_text('name = "c"\ntask = "vision"\n')
     refused("expected a recipe of task kws, like the teacher", recipe=seen)
+    blind = tmp_path / "blind.toml"
+    blind.write_text(f'unlabelled = "{tmp_path}"\nname = "b"\ntask = "kws"\n')
+    refused("expected a recipe with labels to judge the teacher by, .*blind.toml takes none", recipe=blind)
     refused("expected data set 'speech_commands' at", data="speech_commands")
     assert inspected(scene, out, student=str(peak), data=words).student == "peak"  # recordings show it all
 
@@ -337,7 +340,7 @@ def test_json_is_alone_on_stdout(
 @pytest.mark.slow
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
     failed = harness("inspect-teacher", "nobody", cwd=tmp_path)
-    assert_failed(failed, 2, "expected a teacher of the zoo (kws_resnet, kws_resnet_small) or a .keras file")
+    assert_failed(failed, 2, "a teacher of the zoo (kws_resnet, kws_resnet_small, kws_transformer) or a .keras file")
     assert [*tmp_path.iterdir()] == []
 
 

@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.tasks import read_card, write_card, zoo_models
-from harness.tasks.card import Measured
+from harness.tasks.card import Measured, Unlabelled
 from tests.tasks.test_samples import CARD
 
 sizes = st.integers(0, 2**40)
 words = st.text(st.characters(exclude_categories=["C"]), max_size=20)
 measurements = st.builds(Measured, words, words, words, sizes, sizes, sizes, sizes, sizes, words)
+unlabelled = st.builds(Unlabelled, sizes, words)
 
 
-@given(st.none() | measurements, words, st.floats(0, 100))
-def test_a_card_comes_back_as_it_was_written(measured: Measured | None, student: str, accuracy: float) -> None:
-    card = replace(CARD, measured=measured, student=student, accuracy=accuracy)
+@given(st.none() | measurements, st.none() | unlabelled, words, st.floats(0, 100))
+def test_a_card_comes_back_as_it_was_written(
+    measured: Measured | None, unlabelled: Unlabelled | None, student: str, accuracy: float
+) -> None:
+    card = replace(CARD, measured=measured, unlabelled=unlabelled, student=student, accuracy=accuracy)
     with TemporaryDirectory() as folder:
         write_card(card, Path(folder, "m.toml"))
         assert read_card(Path(folder, "m.tflite")) == card
