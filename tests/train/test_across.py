@@ -86,6 +86,7 @@ def transformed(model: "keras.Model", x: np.ndarray, norm: str, pool: str) -> np
     """Return the logits of a Transformer."""
     norms, denses = of(model, keras.layers.LayerNormalization), of(model, keras.layers.Dense)
     [(matrix, places)] = of(model, keras.layers.EinsumDense)
+    assert len(places) == (4 if pool == "mean" else 5)  # a learned place for each token
     x = x.reshape(len(x), 4, 27) @ matrix  # patches of three frames
     x = x + places if pool == "mean" else np.concatenate([np.zeros((len(x), 1, 6)), x], axis=1) + places
     for weights in of(model, keras.layers.MultiHeadAttention):
