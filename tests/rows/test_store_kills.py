@@ -1,5 +1,6 @@
 """A store stays whole whatever happens while a run is written to it."""
 
+import ctypes
 import errno
 import multiprocessing
 import os
@@ -9,7 +10,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,7 @@ def assert_valid(runs: Path) -> int:
     return len(store.runs)
 
 
-def write_for_ever(runs: Path, elves: dict[str, Path], started: "Synchronized[int]") -> None:
+def write_for_ever(runs: Path, elves: dict[str, Path], started: ctypes.c_int) -> None:
     while True:
         started.value += 1
         append_run(runs, "run", DOCUMENT, TEXTS, elves)
@@ -60,7 +60,7 @@ def write_for_ever(runs: Path, elves: dict[str, Path], started: "Synchronized[in
 @pytest.mark.slow
 def test_100_kills_at_random_moments(tmp_path: Path, elves: dict[str, Path]) -> None:
     runs, moments = tmp_path / "runs", random.Random(6)
-    started, left_over, finished = FORK.Value("i", 0), 0, 0
+    started, left_over, finished = FORK.RawValue(ctypes.c_int, 0), 0, 0  # one with a lock could be killed with it held
     clock = time.monotonic()
     append_run(runs, "run", DOCUMENT, TEXTS, elves)
     usual = time.monotonic() - clock
