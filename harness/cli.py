@@ -598,7 +598,8 @@ def study_distillation(
         typer.Option(metavar="NAME", help="Whose recipes: recipes/distillation/NAME.", autocompletion=completion.tasks),
     ] = "kws",
     method: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A recipe's name; may be repeated; default: all.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A recipe's name, or a folder's; may be repeated; default: all."),
     ] = None,
     seed: Annotated[
         list[int] | None, typer.Option(min=0, metavar="N", help="May be repeated; default: 0, 1 and 2.")

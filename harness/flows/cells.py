@@ -33,6 +33,7 @@ class Cell:
 
     Attributes:
         recipe: its file.
+        called: the recipe's path below the folder of the study, without its suffix: `soft`, or `xs/soft`.
         method: what it is called in `methods.csv`.
         seed: of the run.
         changes: "section.name=value" each.
@@ -41,6 +42,7 @@ class Cell:
     """
 
     recipe: Path
+    called: str
     method: str
     seed: int
     changes: tuple[str, ...]
@@ -50,7 +52,7 @@ class Cell:
     @property
     def name(self) -> str:
         """Return what it is called in messages: by its recipe, since `none` may be of several students."""
-        return f"{self.recipe.stem} with seed {self.seed}"
+        return f"{self.called} with seed {self.seed}"
 
     @property
     def finished(self) -> bool:
@@ -92,7 +94,7 @@ def is_finished(folder: Path) -> bool:
     return (folder / RESULT).exists() and (folder / PREDICTIONS).exists()
 
 
-def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = (), method: str | None = None) -> Cell:
+def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = (), called: str | None = None) -> Cell:
     """Read a recipe; its method is called as its file, hard labels alone are always `none`.
 
     Args:
@@ -100,14 +102,15 @@ def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = ()
         folder: below which the cell has its own.
         seed: wins over the recipe's.
         changes: "section.name=value" each.
-        method: another name for it.
+        called: the recipe's path below that of the study, without its suffix; None for the name of its file.
 
     Raises:
         UserError: the recipe is wrong.
     """
     plan = recipes.read(recipe, changes, seed)
-    name = NONE if plan.distill.method == NONE else method or recipe.stem
-    return Cell(recipe, name, seed, tuple(changes), folder / f"{recipe.stem}-seed{seed}", plan)
+    name = NONE if plan.distill.method == NONE else recipe.stem
+    called = called or recipe.stem
+    return Cell(recipe, called, name, seed, tuple(changes), folder / f"{called}-seed{seed}", plan)
 
 
 def read_run(folder: Path, method: str | None = None) -> Run:
@@ -126,7 +129,7 @@ def read_run(folder: Path, method: str | None = None) -> Run:
 
 def finished_runs(folder: Path) -> list[Run]:
     """Return all finished cells below a folder, whatever study made them."""
-    found = sorted(result.parent for result in folder.glob(f"*-seed*/{RESULT}"))
+    found = sorted(result.parent for result in folder.rglob(f"*-seed*/{RESULT}"))
     return [read_run(each) for each in found if is_finished(each)]
 
 

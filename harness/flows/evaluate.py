@@ -1,7 +1,9 @@
 """`harness evaluate`: the accuracy of a model on this computer, in the arithmetic that its bytes are judged by."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.flows.feed import prepare
@@ -12,6 +14,9 @@ from harness.report.progress import Speaker
 from harness.rows.measurement import Document, Row, row_id
 from harness.tasks import ModelInput
 from harness.tasks.split import check_split
+
+if TYPE_CHECKING:
+    from harness.compiler.graph import Graph
 
 EVERYTHING = 1_000_000_000
 
@@ -75,8 +80,7 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
 
 
 def _read_border(path: Path) -> tuple[list[ModelInput], int, int | None]:
-    """Return a model's inputs, the elements of its first output, and its MACs where the compiler can count them."""
-    from harness.compiler import read_program
+    """Return a model's inputs, the elements of its first output, and its MACs where they can be counted."""
     from harness.compiler.tflite import read_model
 
     graph = read_model(path)
@@ -85,8 +89,29 @@ def _read_border(path: Path) -> tuple[list[ModelInput], int, int | None]:
     inputs = [ModelInput(t.shape, t.dtype, q.scale if q else None, q.zero_point if q else None) for t, q in known]
     if not graph.outputs or not inputs:
         raise UserError(f"{path.stem}: expected a model with an input and an output")
+    return inputs, graph.tensors[graph.outputs[0]].elements, _macs(path, graph)
+
+
+def _macs(path: Path, graph: "Graph") -> int | None:
+    """Return what a board would multiply; of a float model, or one that boards cannot run yet, what its file says."""
+    from harness.compiler import read_program
+
     try:
-        macs = read_program(path).macs
-    except UserError:  # a float model, or an operator that boards cannot run yet: the host can
-        macs = None
-    return inputs, graph.tensors[graph.outputs[0]].elements, macs
+        return read_program(path).macs
+    except UserError:
+        return _macs_of_file(graph)
+
+
+def _macs_of_file(graph: "Graph") -> int | None:
+    """Return the multiply-accumulates of the operators; None where one is damaged, which the interpreter will tell."""
+    import numpy as np
+
+    from harness.train.macs import macs_of
+
+    shapes = [np.array(tensor.shape, np.int32) for tensor in graph.tensors]
+    with suppress(IndexError):
+        return sum(
+            macs_of(each.op, [shapes[i] for i in each.inputs if i is not None], shapes[each.outputs[0]])
+            for each in graph.operators
+        )
+    return None

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness import resources
 from harness.errors import EnvironmentFailure, Interrupted, UserError
@@ -138,17 +138,28 @@ def study(request: Request, speaker: Speaker) -> Study:
 def recipes_of(task: str, folder: Path | None = None) -> list[Path]:
     """Return the recipes of a study: hard labels alone first, because all others are held against them.
 
+    Those in folders of the folder count, too: recipes of other students.
+
     Raises:
         UserError: there are none.
     """
     known = sorted(path.name for path in (resources.recipes() / "distillation").iterdir() if path.is_dir())
     if folder is None and task not in known:
         raise UserError(f"unknown task {task!r}: expected {', '.join(known)}{did_you_mean(task, known)}")
-    where = folder or resources.recipes() / "distillation" / task
-    found = sorted(where.glob("*.toml"), key=lambda path: (path.stem != NONE, path.stem))
+    where = _folder_of(task, folder)
+    found = sorted(where.rglob("*.toml"), key=lambda path: (path.stem != NONE, _called(path, where)))
     if not found:
         raise UserError(f"expected recipes, NAME.toml each, in {where}: name a folder with --recipes")
     return found
+
+
+def _folder_of(task: str, folder: Path | None) -> Path:
+    return folder or resources.recipes() / "distillation" / task
+
+
+def _called(recipe: Path, folder: Path) -> str:
+    """Return the name of a recipe in a study: its path below the folder, without its suffix."""
+    return recipe.relative_to(folder).with_suffix("").as_posix()
 
 
 def table(task: str, found: Sequence[Gain]) -> str:
@@ -173,9 +184,10 @@ def _cells(request: Request) -> list[Cell]:
         UserError: a recipe is wrong or of another task, or two would have the same line in the table.
     """
     found: dict[tuple[str, str, int], Cell] = {}
+    folder = _folder_of(request.task, request.recipes)
     for recipe in recipes_of(request.task, request.recipes):
         for seed in dict.fromkeys(request.seeds):
-            cell = cells.make_cell(recipe, request.runs, seed, request.changes)
+            cell = cells.make_cell(recipe, request.runs, seed, request.changes, _called(recipe, folder))
             if cell.plan.task != request.task:
                 raise UserError(f"expected a recipe for --task {request.task} at {recipe}, got {cell.plan.task!r}")
             key = (cell.plan.name, cell.method, seed)
@@ -194,11 +206,11 @@ def _chosen(everything: Sequence[Cell], request: Request) -> list[Cell]:
     Raises:
         UserError: a method has no recipe, a folder holds another recipe's run, or runs are there and `resume` is not.
     """
-    stems = {cell.recipe.stem: None for cell in everything}
+    known = list(dict.fromkeys(name for cell in everything for name in _names(cell)))
     for name in request.methods:
-        if name not in stems:
-            raise UserError(f"expected --method of {', '.join(stems)}, got '{name}'{did_you_mean(name, [*stems])}")
-    chosen = [cell for cell in everything if not request.methods or cell.recipe.stem in request.methods]
+        if name not in known:
+            raise UserError(f"expected --method of {', '.join(known)}, got '{name}'{did_you_mean(name, known)}")
+    chosen = [cell for cell in everything if not request.methods or not _names(cell).isdisjoint(request.methods)]
     for cell in chosen:
         cell.check()
     started = [cell for cell in chosen if cell.started]
@@ -208,6 +220,11 @@ def _chosen(everything: Sequence[Cell], request: Request) -> list[Cell]:
             f"{len(chosen)} runs already, such as {started[0].folder.name}"
         )
     return chosen
+
+
+def _names(cell: Cell) -> set[str]:
+    """Return what `--method` calls a cell: its recipe, or a folder that the recipe is in."""
+    return {cell.called, *(str(folder) for folder in PurePosixPath(cell.called).parents)} - {"."}
 
 
 def _train(wanted: Sequence[Cell], request: Request, speaker: Speaker) -> dict[str, Failure]:

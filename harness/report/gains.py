@@ -12,10 +12,12 @@ from rich.text import Text
 
 from harness.report import words
 from harness.report.figures import Plot, files
-from harness.report.markdown import cells
+from harness.report.markdown import cells, escape
 from harness.report.palette import FIRST, INK, SECOND, SOFT
 from harness.rows.gains import NONE, Gain
 
+BEST = 3
+"""How many methods of a student are named above its table."""
 NOT_RUN = "not run yet"
 NOTE = (
     "gain: points over the same student on hard labels alone (none), and its 95 % interval by a bootstrap over test "
@@ -23,6 +25,8 @@ NOTE = (
 )
 _HEADS = ("method", "teacher", "epochs", "items", "seeds", "accuracy %", "gain", "95 % interval", "verdict", "seconds",
           "x none")  # fmt: skip
+_WHOLE = ("method", "95 % interval", "verdict")
+"""Columns that are folded only where folding the others does not make enough room."""
 Missing = Sequence[tuple[str, str]]
 """(student, method) of the recipes that have no figure."""
 Notes = Mapping[str, str]
@@ -33,14 +37,29 @@ def table(found: Sequence[Gain], missing: Missing, notes: Notes) -> RenderableTy
     """Return what is known of each student's methods, the best first."""
     parts: list[RenderableType] = []
     for student, rows in _rows(found, missing):
-        title = f"{student}: {notes[student]}" if student in notes else student
+        said, shared = _shared(rows)
+        title = ", ".join([student, *said]) + (f": {notes[student]}" if student in notes else "")
         shown = Table(title=Text(words.plain(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for number, head in enumerate(_HEADS):
-            shown.add_column(head, justify="left" if number in (0, 1, 8) else "right", overflow="fold")
+        kept = [number for number in range(len(_HEADS)) if number not in shared]
+        for head in (_HEADS[number] for number in kept):
+            side = "left" if head in ("method", "teacher", "verdict") else "right"
+            shown.add_column(head, justify=side, overflow="fold", no_wrap=head in _WHOLE)  # type: ignore[arg-type]
         for row in rows:
-            shown.add_row(*(Text(words.plain(cell)) for cell in row))
+            shown.add_row(*(Text(words.plain(row[number])) for number in kept))
         parts.append(shown)
     return Group(*parts, Text(NOTE, style="dim"))
+
+
+def _shared(rows: Sequence[tuple[str, ...]]) -> tuple[list[str], list[int]]:
+    """Return what all runs of a student have alike, such as "30 epochs", and the columns that need not say it."""
+    said, columns = [], []
+    for name in ("epochs", "items"):
+        column = _HEADS.index(name)
+        values = {row[column] for row in rows} - {""}
+        if len(values) <= 1:
+            said += [f"{value} {name}" for value in values]
+            columns.append(column)
+    return said, columns
 
 
 def markdown(found: Sequence[Gain], missing: Missing, notes: Notes, plots: str) -> str:
@@ -60,8 +79,19 @@ def markdown(found: Sequence[Gain], missing: Missing, notes: Notes, plots: str) 
             parts.append(f"{notes[student].capitalize()}.")
         if any(each.gain is not None for each in mine):
             parts.append(f"![{_described(mine)}]({plots}{_stem(student)}.svg)")
+            parts.append(_best(mine))
         parts.append(cells(_HEADS, rows))
     return "\n\n".join(parts) if parts else f"No recipe yet, so {NOT_RUN}."
+
+
+def _best(found: Sequence[Gain]) -> str:
+    """Name the methods that gain most, and say of which nobody need doubt it."""
+    gaining = [each for each in _ordered(found) if (each.gain or 0) > 0][:BEST]
+    named = [
+        f"{escape(each.method)} {each.gain:+.2f}" + (f" ({each.verdict})" if each.verdict == "helps" else "")
+        for each in gaining
+    ]
+    return f"Best: {', '.join(named) or 'none gains anything'}."
 
 
 def with_table(text: str, task: str, content: str) -> str:

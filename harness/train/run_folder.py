@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 CHECKPOINT = "checkpoint.npz"
 RECIPE = "recipe.json"
+BESIDE = ("sha256", "fingerprint")
+"""What `recipe.json` holds beside the recipe: hashes of the trained models, and of the items and their views."""
 RESULT = "result.json"
 PREDICTIONS = "predictions.npz"
 
@@ -67,7 +69,7 @@ def is_of(record: Mapping[str, Any], plan: Any) -> bool:
     Fields that are younger than the record count as their defaults: a run can be gone on with after an upgrade.
     """
     known = {each.name: each for each in fields(plan)}
-    if set(record) - set(known) - {"sha256"}:
+    if set(record) - set(known) - set(BESIDE):
         return False
     return all(_agrees(record, name, getattr(plan, name), each) for name, each in known.items())
 

@@ -33,7 +33,7 @@ class Place:
 
     def recipe(self, name: str, text: str) -> None:
         path = self.folder / "recipes" / f"{name}.toml"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
 
     def wish(self, name: str, text: str = "") -> Path:
@@ -117,6 +117,20 @@ def test_a_table_of_what_is_there_trains_nothing(place: Place) -> None:
     assert not (place.runs / "mutual-seed0").exists()
     assert [line["method"] for line in GAINS.read(place.out / "gains.csv")] == ["none"]
     assert done.stdout.count("not run yet") == 2
+
+
+def test_a_folder_of_recipes_is_another_student(place: Place) -> None:
+    place.recipe("xs/none", BASE.replace("toy", "small"))
+    place.recipe("xs/mutual", 'like = "none.toml"\n[distill]\nmethod = "mutual"\n')
+    assert place.study("--seed", "0", "--method", "xs/none").returncode == 0
+    assert [path.name for path in place.runs.iterdir()] == ["xs"]
+    done = place.study("--seed", "0", "--method", "none", "--method", "xs", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert place.starts("xs/none-seed0") == place.starts("xs/mutual-seed0") == place.starts("none-seed0") == 1
+    found = read_gains(GAINS.read(place.out / "gains.csv"))
+    assert {(each.student, each.method) for each in found} == {("small", "none"), ("small", "mutual"), ("toy", "none")}
+    assert all(each.gain is not None for each in found if each.method == "mutual")
+    assert_failed(place.study("--method", "xs/mutua"), 2, "did you mean", "xs/mutual")
 
 
 def test_each_student_is_held_against_its_own_hard_labels(place: Place) -> None:

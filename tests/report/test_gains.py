@@ -30,11 +30,28 @@ def test_the_best_is_first_and_what_has_no_figure_last() -> None:
         assert words in " ".join(text.split()), words
 
 
+def test_what_all_runs_share_is_said_once() -> None:
+    def shown(*found: Gain) -> list[str]:
+        console = Console(width=120)
+        with console.capture() as captured:
+            console.print(report.table(found, (), {}))
+        return captured.get().splitlines()
+
+    alike = shown(*ALL)
+    assert alike[0].strip() == "s, 3 epochs, 12,000 items" and "epochs" not in alike[2]
+    other = shown(*ALL, replace(SOFT, epochs=9))
+    assert other[0].strip() == "s, 12,000 items" and "epochs" in other[2] and "items" not in other[2]
+
+
 def test_markdown_shows_names_as_they_are_and_the_plot_where_there_is_one() -> None:
     text = report.markdown(ALL, MISSING, NOTES, "../r/")
     assert r"hint\|\*" in text
     assert text.count("../r/gains_s.svg") == 1 and "gains_other" not in text
     assert "soft +0.50, gram +0.20, hint|* -1.00" in text
+    assert "\n\nBest: soft +0.50 (helps), gram +0.20.\n\n|" in text and text.count("Best: ") == 1
+    assert "Best: none gains anything." in report.markdown((NONE, HINT), (), {}, "")
+    four = [replace(SOFT, method=f"m*{number}", gain=number / 4) for number in range(1, 5)]
+    assert r"Best: m\*4 +1.00 (helps), m\*3 +0.75 (helps), m\*2 +0.50 (helps)." in report.markdown(four, (), {}, "")
     assert "### other\n\nOn the host alone.\n\n|" in text and text.count("host") == 1
     assert report.markdown((), (), {}, "") == "No recipe yet, so not run yet."
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness import cli
 from harness.compiler import read_program
 from harness.errors import UserError
 from harness.tasks import Card, read_card
+from harness.tasks.split import part_of
 from harness.train import recipe, speech
 from harness.train.distill import distill, run
 from harness.train.distill.run import Result
@@ -147,6 +149,28 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     again = learn(words, out, *changes, say=lines.append)
     check_student(again.model, again.card)
     assert again.card.accuracy == card.accuracy
+
+
+def test_a_run_goes_on_with_the_items_that_it_began_with(words: Path, tmp_path: Path, here: None) -> None:
+    def killed(line: str) -> None:
+        if line.startswith("epoch 2 of 2"):
+            raise Killed
+
+    data, out = shutil.copytree(words / "data", tmp_path / "data"), tmp_path / "out"
+    changes = (f"data={data}", "schedule.epochs=2")
+    with pytest.raises(Killed):
+        learn(words, out, *changes, say=killed)
+    scratch = out / ".converting-left" / "calibration.npy"  # as if the export had been killed
+    scratch.parent.mkdir()
+    scratch.touch()
+    learned = next(file for file in sorted(data.glob("high/*.wav")) if part_of(file.name) == "train")
+    learned.rename(tmp_path / "away.wav")
+    with pytest.raises(UserError, match=f"training items that the run in {out} began with, those of {data} are others"):
+        learn(words, out, *changes)
+    (tmp_path / "away.wav").rename(learned)
+    assert learn(words, out, *changes).model.exists()
+    assert [int(line["epoch"]) for line in logged(out)] == [0, 1]
+    assert not scratch.parent.exists()
 
 
 def test_a_kill_leaves_no_half_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

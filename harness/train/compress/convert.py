@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from harness.errors import EnvironmentFailure
 
+SCRATCH = ".converting-"
+"""How the folder begins that is beside the target while it is made."""
+
 
 def convert(model: keras.Model, target: Path, calibration: NDArray[np.float32] | None = None) -> None:
     """Write `model` as a .tflite of batch 1, with a softmax at its end.
@@ -27,7 +30,7 @@ def convert(model: keras.Model, target: Path, calibration: NDArray[np.float32] |
         EnvironmentFailure: the converter failed; says how.
     """
     # Beside the target: what a model learned from may not leave the folder of its run.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".converting-") as scratch:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
         source, inputs = Path(scratch, "model.keras"), Path(scratch, "calibration.npy")
         model.save(source)
         if calibration is not None:

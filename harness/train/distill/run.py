@@ -16,7 +16,7 @@ from harness.tasks import Card, read_card, write_card
 from harness.tasks.card import Unlabelled
 from harness.tasks.frontend import FrontEnd
 from harness.train import measure, models, recipe, trainer
-from harness.train.compress.convert import convert
+from harness.train.compress.convert import SCRATCH, convert
 from harness.train.distill.method import Answers, Method, Shapes
 from harness.train.distill.methods import check_without_labels, choose
 from harness.train.distill.objective import Distilled
@@ -105,6 +105,7 @@ def distill(
     examples, frontend = MATERIALS[plan.task].prepare(plan, trained[plan.start].frontend if plan.start else None)
     for note in examples.notes:
         say(note)
+    _check_items(out, examples.fingerprint, plan)
     teachers = [load_teacher(name, examples.classes) for name in plan.distill.teachers]
     keras.utils.set_random_seed(plan.seed)
     sizes = {name: value for name, value in plan.student.items() if name != "architecture"}
@@ -236,16 +237,36 @@ def _claim(out: Path, plan: Recipe, trained: dict[str, str]) -> Path:
 
     Where nothing is finished yet, such as after a mistake in a recipe, another recipe may have the folder.
     """
-    text, kept = json.dumps(dataclasses.asdict(plan) | {"sha256": trained}, indent=1) + "\n", out / RECIPE
+    kept = out / RECIPE
     try:
         out.mkdir(parents=True, exist_ok=True)
-        record = read_json(kept) if kept.exists() else {}
+        record = read_json(kept) if kept.exists() and (out / CHECKPOINT).exists() else {}
         if (out / CHECKPOINT).exists() and not (is_of(record, plan) and record.get("sha256") == trained):
             raise UserError(f"expected {out} to be empty or of the same recipe and teachers, it holds another run")
-        save_text(kept, text)
+        begun = {"fingerprint": record["fingerprint"]} if "fingerprint" in record else {}
+        _save_record(out, dataclasses.asdict(plan) | {"sha256": trained} | begun)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with --out") from error
     return out
+
+
+def _check_items(out: Path, fingerprint: str, plan: Recipe) -> None:
+    """Note what a run learns from; one that goes on has to learn from the same.
+
+    Raises:
+        UserError: the training items are not those that the run began with.
+    """
+    record = read_json(out / RECIPE)
+    if record.get("fingerprint", fingerprint) != fingerprint:
+        raise UserError(
+            f"expected the training items that the run in {out} began with, those of {plan.unlabelled or plan.data} "
+            "are others now; put the old ones back, or name another folder with --out"
+        )
+    _save_record(out, record | {"fingerprint": fingerprint})
+
+
+def _save_record(out: Path, record: dict[str, object]) -> None:
+    save_text(out / RECIPE, json.dumps(record, indent=1) + "\n")
 
 
 def _line(epoch: trainer.Epoch) -> str:
@@ -304,6 +325,8 @@ def _without_folder(change: str) -> str:
 def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, card: Card) -> Result:
     """Write the model and its card: an int8 .tflite, or a .keras file (measured as a float .tflite)."""
     published = converted = _published(out, plan)
+    for left in out.glob(f"{SCRATCH}*"):  # by a kill: it may hold what a private folder held
+        shutil.rmtree(left)
     if plan.export.kind == "int8":
         convert(model, converted, calibration)
     else:
