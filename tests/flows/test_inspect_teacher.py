@@ -14,6 +14,7 @@ from rich.console import Console
 
 keras = pytest.importorskip("keras")
 
+from harness import resources  # noqa: E402
 from harness.cli import run  # noqa: E402
 from harness.errors import UserError  # noqa: E402
 from harness.flows import inspect_teacher as flow  # noqa: E402
@@ -340,7 +341,8 @@ def test_json_is_alone_on_stdout(
 @pytest.mark.slow
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
     failed = harness("inspect-teacher", "nobody", cwd=tmp_path)
-    assert_failed(failed, 2, "a teacher of the zoo (kws_resnet, kws_resnet_small, kws_transformer) or a .keras file")
+    teachers = sorted(path.stem for path in (resources.zoo() / "teachers").glob("*.keras"))
+    assert_failed(failed, 2, f"a teacher of the zoo ({', '.join(teachers)}) or a .keras file")
     assert [*tmp_path.iterdir()] == []
 
 
