@@ -138,7 +138,7 @@ def study(request: Request, speaker: Speaker) -> Study:
 def recipes_of(task: str, folder: Path | None = None) -> list[Path]:
     """Return the recipes of a study: hard labels alone first, because all others are held against them.
 
-    Those in folders of the folder count, too: recipes of other students.
+    Those in a folder of the folder count, too, where it has a `none.toml`: they are of another student.
 
     Raises:
         UserError: there are none.
@@ -147,7 +147,9 @@ def recipes_of(task: str, folder: Path | None = None) -> list[Path]:
     if folder is None and task not in known:
         raise UserError(f"unknown task {task!r}: expected {', '.join(known)}{did_you_mean(task, known)}")
     where = _folder_of(task, folder)
-    found = sorted(where.rglob("*.toml"), key=lambda path: (path.stem != NONE, _called(path, where)))
+    folders = [where, *(none.parent for none in where.glob(f"*/{NONE}.toml"))]  # others may hold runs, and their cards
+    found = [path for each in folders for path in each.glob("*.toml")]
+    found.sort(key=lambda path: (path.stem != NONE, _called(path, where)))
     if not found:
         raise UserError(f"expected recipes, NAME.toml each, in {where}: name a folder with --recipes")
     return found

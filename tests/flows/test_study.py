@@ -121,6 +121,7 @@ def test_a_table_of_what_is_there_trains_nothing(place: Place) -> None:
 
 def test_a_folder_of_recipes_is_another_student(place: Place) -> None:
     place.recipe("xs/none", BASE.replace("toy", "small"))
+    place.recipe("run/card", "neither a recipe\n")
     place.recipe("xs/mutual", 'like = "none.toml"\n[distill]\nmethod = "mutual"\n')
     assert place.study("--seed", "0", "--method", "xs/none").returncode == 0
     assert [path.name for path in place.runs.iterdir()] == ["xs"]
