@@ -155,7 +155,7 @@ def test_each_student_is_held_against_its_own_hard_labels(place: Place) -> None:
     assert {each["student"]: each["export"] for each in gains.values()} == {"toy": "int8", "gru": "host"}
     text = (place.out / "gains_kws.md").read_text()
     assert f"### gru\n\n{flow.ON_HOST.capitalize()}.\n\n![" in text and text.count("on the host") == 1
-    assert f"gru: {flow.ON_HOST}" in place.study("--table").stdout
+    assert f"gru, 40 epochs, 20 items: {flow.ON_HOST}" in place.study("--table").stdout
 
 
 def test_who_kills_the_study_finds_its_cell_still_trained_and_waits_for_it(place: Place) -> None:
