@@ -109,7 +109,7 @@ def _macs_of_file(graph: "Graph") -> int | None:
     from harness.train.macs import macs_of
 
     shapes = [np.array(tensor.shape, np.int32) for tensor in graph.tensors]
-    with suppress(IndexError):
+    with suppress(IndexError, ValueError):
         return sum(
             macs_of(each.op, [shapes[i] for i in each.inputs if i is not None], shapes[each.outputs[0]])
             for each in graph.operators

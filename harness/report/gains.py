@@ -85,7 +85,7 @@ def markdown(found: Sequence[Gain], missing: Missing, notes: Notes, plots: str) 
 
 
 def _best(found: Sequence[Gain]) -> str:
-    """Name the methods that gain most, and say of which nobody need doubt it."""
+    """Name the methods that gain most, and those of them whose interval has no 0 in it."""
     gaining = [each for each in _ordered(found) if (each.gain or 0) > 0][:BEST]
     named = [
         f"{escape(each.method)} {each.gain:+.2f}" + (f" ({each.verdict})" if each.verdict == "helps" else "")

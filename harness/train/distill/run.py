@@ -260,7 +260,7 @@ def _check_items(out: Path, fingerprint: str, plan: Recipe) -> None:
     if record.get("fingerprint", fingerprint) != fingerprint:
         raise UserError(
             f"expected the training items that the run in {out} began with, those of {plan.unlabelled or plan.data} "
-            "are others now; put the old ones back, or name another folder with --out"
+            "are others now, or changed by other code; put the old ones back, or name another folder with --out"
         )
     _save_record(out, record | {"fingerprint": fingerprint})
 
