@@ -40,6 +40,8 @@ class Schedule:
         warmup: share of all steps in which the rate rises from zero.
         weight_decay: of AdamW; biases and normalisation are exempt.
         ema: decay of the running average of the weights; the average is what is exported.
+        cycles: so many times the rate runs its course; what is exported is then the mean of the averages at the end of
+            each, and of the model named by `start`. 0: it runs it once, and there is nothing to take a mean of.
         label_smoothing: probability spread over all classes.
         examples: use at most so many training examples, 0 for all (for quick runs).
     """
@@ -50,8 +52,14 @@ class Schedule:
     warmup: float = 0.05
     weight_decay: float = 0.02
     ema: float = 0.998
+    cycles: int = 0
     label_smoothing: float = 0.05
     examples: int = 0
+
+    @property
+    def cycle(self) -> int:
+        """Return the number of epochs of one course of the rate."""
+        return self.epochs // max(1, self.cycles)
 
 
 @dataclass(frozen=True)
@@ -233,6 +241,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         ("schedule.warmup", schedule.warmup, 0 <= schedule.warmup < 1, "0 to below 1"),
         ("schedule.weight_decay", schedule.weight_decay, schedule.weight_decay >= 0, "0 or more"),
         ("schedule.ema", schedule.ema, 0 <= schedule.ema < 1, "0 to below 1"),
+        ("schedule.cycles", schedule.cycles, schedule.cycles >= 0 and schedule.epochs % max(1, schedule.cycles) == 0,
+         "0, or so many that schedule.epochs is a multiple of them,"),
         ("schedule.label_smoothing", schedule.label_smoothing, 0 <= schedule.label_smoothing < 1, "0 to below 1"),
         ("schedule.examples", schedule.examples, schedule.examples >= 0, "0 (all) or more"),
         *((f"augmentation.{name}", getattr(how, name), *limits) for name, limits in how.ranges().items()),

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, a cosine schedule, averaged weights, a checkpoint each epoch.
+"""The training loop: AdamW, a cosine schedule (once, or in cycles), averaged weights, a checkpoint each epoch.
 
 Everything random hangs on (seed, epoch) alone, so a run that was killed resumes from its last checkpoint and ends where
 it would have ended.
@@ -34,7 +34,7 @@ class Epoch:
         number: 0, 1, ...
         epochs: of the whole run.
         terms: the mean of each term of the loss, weighted as it is minimised.
-        validation: balanced accuracy of the averaged weights, percent.
+        validation: balanced accuracy, in percent, of the weights that a run ending here would leave.
         seconds: the epoch took.
         left: seconds that the rest of the run will take at this pace.
     """
@@ -60,16 +60,23 @@ def fit(
     *,
     seed: int,
     checkpoint: Path,
+    trained_before: bool = False,
     report: Callable[[Epoch], None],
     advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> None:
     """Train `model`, and leave the averaged weights in it.
+
+    These are the running average (of decay `schedule.ema`) at the end of the run. Where the schedule has cycles, they
+    are the mean of those at the end of each, and of the weights that the run went on from (Izmailov et al., "Averaging
+    Weights Leads to Wider Optima and Better Generalization", arXiv:1803.05407; there a cycle is an epoch or a few, and
+    the statistics of batch normalisation are taken anew instead of being averaged like the weights).
 
     Args:
         model: from inputs to logits.
         examples: what to learn from.
         objective: what to minimise; it calls the model.
         schedule: how long and how fast.
+        trained_before: whether the model's weights are those of an earlier run; they then count as a cycle's end.
         seed: of the order of the examples.
         checkpoint: file to resume from where it exists; written after each epoch.
         report: called after each epoch, once more where a kill came before the checkpoint.
@@ -81,10 +88,11 @@ def fit(
     count = len(examples.labels)
     steps = max(1, count // schedule.batch)
     trained = [*model.trainable_variables, *objective.variables]
-    optimizer = _optimizer(schedule, steps * schedule.epochs)
+    optimizer = _optimizer(schedule, steps * schedule.cycle)
     optimizer.build(trained)
     average = [tf.Variable(weight) for weight in model.weights]
-    state = [*(v.value for v in [*model.variables, *objective.state, *optimizer.variables]), *average]
+    ends = [tf.Variable(weight) for weight in model.weights] if schedule.cycles else []
+    state = [*(v.value for v in [*model.variables, *objective.state, *optimizer.variables]), *average, *ends]
     step = _step_function(model, objective, optimizer, average, schedule, steps * schedule.epochs)
     for epoch in range(_restore(state, checkpoint), schedule.epochs):
         start = time.monotonic()
@@ -96,15 +104,17 @@ def fit(
             terms = step(*(column[chosen] for column in columns))
             history.append(_finite({name: float(value) for name, value in terms.items()}, number, epoch))
             advance(epoch * steps + number + 1, schedule.epochs * steps)
-        with _averaged(model, average):
+        left_by_now = _mean_of_ends(ends, average, epoch // schedule.cycle + trained_before) if ends else average
+        if ends and (epoch + 1) % schedule.cycle == 0:
+            _assign(ends, left_by_now)
+        with _having(model, left_by_now):
             validation = balanced_accuracy(model, examples.validation_inputs, examples.validation_labels)
         means = {name: float(np.mean([terms[name] for terms in history])) for name in history[0]}
         seconds = time.monotonic() - start
         left = seconds * (schedule.epochs - epoch - 1)
         report(Epoch(epoch, schedule.epochs, means, validation, seconds, left))
         _save(state, checkpoint, epoch + 1)  # last: what a kill before it leaves of this epoch is reported again
-    for weight, mean in zip(model.weights, average, strict=True):
-        weight.assign(mean)
+    _assign(model.weights, ends or average)
 
 
 def logits(model: keras.Model, inputs: Floats, batch: int = 512) -> Floats:
@@ -119,7 +129,20 @@ def balanced_accuracy(model: keras.Model, inputs: Floats, labels: Labels) -> flo
     return 100 * float(np.mean([right[labels == each].mean() for each in np.unique(labels)]))
 
 
+class _Repeated(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A course of the learning rate that begins again after so many steps."""
+
+    def __init__(self, course: keras.optimizers.schedules.LearningRateSchedule, steps: int) -> None:
+        super().__init__()
+        self.course, self.steps = course, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step, from 0 on."""
+        return self.course(step % self.steps)
+
+
 def _optimizer(schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
+    """Return the optimizer; the course of its rate takes `steps`."""
     warmup = round(steps * schedule.warmup)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0 if warmup else schedule.learning_rate,
@@ -127,6 +150,8 @@ def _optimizer(schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
         warmup_target=schedule.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
+    if schedule.cycles:
+        rate = _Repeated(rate, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay, beta_2=0.99)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
@@ -171,17 +196,25 @@ def _finite(terms: dict[str, float], number: int, epoch: int) -> dict[str, float
     return terms
 
 
+def _mean_of_ends(ends: list[Any], average: list[Any], before: int) -> list[Any]:
+    """Return the mean of the weights of `before` ends of cycles, whose mean is `ends`, and of `average`."""
+    return [end + (now - end) / (before + 1) for end, now in zip(ends, average, strict=True)]
+
+
 @contextmanager
-def _averaged(model: keras.Model, average: list[tf.Variable]) -> Iterator[None]:
-    """Within the block, the model has the averaged weights."""
+def _having(model: keras.Model, weights: list[Any]) -> Iterator[None]:
+    """Within the block, the model has other weights."""
     own = [weight.numpy() for weight in model.weights]
-    for weight, mean in zip(model.weights, average, strict=True):
-        weight.assign(mean)
+    _assign(model.weights, weights)
     try:
         yield
     finally:
-        for weight, value in zip(model.weights, own, strict=True):
-            weight.assign(value)
+        _assign(model.weights, own)
+
+
+def _assign(variables: list[Any], values: list[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _save(state: list[Any], path: Path, epoch: int) -> None:

@@ -146,6 +146,10 @@ def test_every_setting_is_checked_for_its_type(good: Path) -> None:
         (GOOD + "[schedule]\nepoch = 3", "expected one of epochs, batch, .*, got 'epoch'"),
         (GOOD + "[schedule]\nepochs = 0", "expected 1 or more for schedule.epochs"),
         (GOOD + "[schedule]\nepochs = 1.5", "expected a whole number for 'epochs'"),
+        (
+            GOOD + "[schedule]\nepochs = 10\ncycles = 4",
+            "expected 0, or so many that schedule.epochs is a multiple of them",
+        ),
         (GOOD + "[schedule]\nema = 1.0", "expected 0 to below 1 for schedule.ema"),
         (GOOD + '[augmentation]\nshift = "far"', "expected a number for 'shift'"),
         (GOOD + "augmentation = 3", "expected a table"),

@@ -166,8 +166,8 @@ def test_the_share_that_is_done_grows_from_0_at_the_first_step_to_1_at_the_last(
     assert [epoch.terms["done"] for epoch in epochs] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
 
-def test_what_is_left_are_the_averaged_weights(tmp_path: Path) -> None:
-    model = toys.network()
+def running_average(model: "keras.Model") -> tuple[list[np.ndarray], Callable[[int, int], None]]:
+    """Return the running average of a model's weights, and what to call after each step to keep it."""
     average, steps = [weight.astype(np.float64) for weight in model.get_weights()], count()
 
     def advance(number: int, of: int) -> None:
@@ -176,9 +176,69 @@ def test_what_is_left_are_the_averaged_weights(tmp_path: Path) -> None:
         for mean, weight in zip(average, model.get_weights(), strict=True):
             mean += (1 - keep) * (weight - mean)
 
-    toys.trained(model, tmp_path / "c.npz", advance=advance)
-    for weight, mean in zip(model.get_weights(), average, strict=True):
+    return average, advance
+
+
+def assert_close(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    for weight, mean in zip(weights, expected, strict=True):
         np.testing.assert_allclose(weight, mean, rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_left_are_the_averaged_weights(tmp_path: Path) -> None:
+    model = toys.network()
+    average, advance = running_average(model)
+    toys.trained(model, tmp_path / "c.npz", advance=advance)
+    assert_close(model.get_weights(), average)
+
+
+@pytest.mark.parametrize("trained_before", [False, True])
+def test_what_cycles_leave_is_the_mean_of_their_ends(
+    tmp_path: Path, trained_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of what was there before them, if it was trained; each epoch is judged by what it would leave."""
+    model, judged, now = toys.network(), [], []
+    monkeypatch.setattr(trainer, "balanced_accuracy", lambda model, *_: judged.append(model.get_weights()) or 50.0)
+    ends = [model.get_weights()] if trained_before else []
+    average, advance = running_average(model)
+
+    def report(epoch: Epoch) -> None:
+        now[:] = [mean.copy() for mean in average]
+        assert_close(judged[-1], [np.mean(each, axis=0) for each in zip(*ends, now, strict=True)])
+        if epoch.number in (1, 3):
+            ends.append(list(now))
+
+    schedule = replace(toys.SCHEDULE, epochs=4, cycles=2)
+    toys.trained(
+        model, tmp_path / "c.npz", schedule=schedule, trained_before=trained_before, report=report, advance=advance
+    )
+    assert len(judged) == 4
+    assert_close(model.get_weights(), [np.mean(each, axis=0) for each in zip(*ends, strict=True)])
+
+
+def test_a_run_of_cycles_killed_within_the_second_ends_where_it_would_have_ended(tmp_path: Path) -> None:
+    schedule = replace(toys.SCHEDULE, epochs=4, cycles=2)
+    whole, resumed = toys.tiny(), toys.tiny()
+    toys.trained(whole, tmp_path / "whole.npz", schedule=schedule, trained_before=True)
+    toys.trained(toys.tiny(), tmp_path / "c.npz", schedule=schedule, trained_before=True, report=stop_at(3))
+    toys.trained(resumed, tmp_path / "c.npz", schedule=schedule, trained_before=True)
+    assert_same(resumed, whole)
+
+
+def test_in_each_cycle_the_rate_runs_its_course(tmp_path: Path) -> None:
+    """Up to its highest and down towards zero: the last step of a cycle moves the weights least."""
+    schedule = replace(toys.SCHEDULE, epochs=4, cycles=2, warmup=0.0, weight_decay=0.0)
+    model, steps = toys.tiny(), []
+    before = [np.concatenate([weight.ravel() for weight in model.get_weights()])]
+
+    def advance(number: int, of: int) -> None:
+        now = np.concatenate([weight.ravel() for weight in model.get_weights()])
+        steps.append(float(np.abs(now - before[0]).max()))
+        before[0] = now
+
+    toys.trained(model, tmp_path / "c.npz", schedule=schedule, advance=advance)
+    half = len(steps) // 2
+    for course in (steps[:half], steps[half:]):
+        assert course[-1] < 0.05 * max(course[: half // 2])
 
 
 def test_every_step_is_counted_and_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

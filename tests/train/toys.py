@@ -117,6 +117,7 @@ def trained(
     objective: Objective | None = None,
     examples: TrainingSet | None = None,
     schedule: Schedule = SCHEDULE,
+    trained_before: bool = False,
     report: Callable[[Epoch], None] = lambda epoch: None,
     advance: Callable[[int, int], None] = lambda done, steps: None,
 ) -> list[Epoch]:
@@ -131,6 +132,6 @@ def trained(
     with suppress(Killed):
         fit(
             model, examples, objective or hard(model, examples), schedule,
-            seed=0, checkpoint=checkpoint, report=noted, advance=advance,
+            seed=0, checkpoint=checkpoint, trained_before=trained_before, report=noted, advance=advance,
         )  # fmt: skip
     return epochs

@@ -122,8 +122,10 @@ def distill(
         logs.epoch(epoch)
         say(_line(epoch))
 
-    trainer.fit(model, examples, objective, plan.schedule, seed=plan.seed, checkpoint=out / CHECKPOINT, report=report,
-                advance=advance)  # fmt: skip
+    trainer.fit(
+        model, examples, objective, plan.schedule,
+        seed=plan.seed, checkpoint=out / CHECKPOINT, trained_before=bool(plan.start), report=report, advance=advance,
+    )  # fmt: skip
     student = ", ".join([architecture, *(f"{name} {value}" for name, value in sizes.items())])
     card = _card(recipe_file, changes, plan, student, frontend, teachers, examples)
     result = _export(plain(model), examples.calibration, out, plan, card)
