@@ -131,7 +131,7 @@ def run(arguments: list[str]) -> int:
     except HarnessError as error:
         return _fail(str(error), error.exit_status, error)
     except typer.TyperException as error:
-        return _fail(f"{_with_nearest(error)} (see harness --help)", 2, error)
+        return _fail(f"{_with_nearest(error, arguments)} (see harness --help)", 2, error)
     except OSError as error:
         return _fail(_explain(error), 3, error)
     except Exception as error:
@@ -798,11 +798,15 @@ def _console(file: Any) -> "Console":
     )
 
 
-def _with_nearest(error: typer.TyperException) -> str:
+def _with_nearest(error: typer.TyperException, arguments: list[str]) -> str:
     """Put the nearest name behind a message about one that the parser does not know."""
-    options = getattr(error, "possibilities", None)  # of an unknown option
+    name = getattr(error, "option_name", "")
+    options = getattr(error, "possibilities", None)  # of an unknown option of two dashes
     if options is not None:
-        return error.message + did_you_mean(getattr(error, "option_name", ""), options)
+        return error.message + did_you_mean(name, options)
+    word = next((word for word in arguments if re.match(r"-[a-z]{3}", word) and name.strip("-") in word), "")
+    if name and word:  # it was read letter by letter
+        return f"No such option: {word}; an option of several letters begins with two dashes: -{word}"
     message = error.format_message().rstrip(".").replace("Value error, ", "")
     return re.sub(r"\. Did you mean ('[^']*').*", r"; did you mean \1?", message)
 

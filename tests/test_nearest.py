@@ -38,3 +38,12 @@ def test_the_nearest_name(name: str, found: str | None) -> None:
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(arguments: list[str], near: str) -> None:
     assert_failed(harness(*arguments), 2, f"did you mean '{near}'?")
+
+
+@pytest.mark.parametrize("arguments", [["-quiet"], ["bench", "kws_s", "-quiet"], ["bench", "--on", "qemu", "-quiet"]])
+def test_a_long_option_with_one_dash_is_answered_as_the_word_it_is(arguments: list[str]) -> None:
+    assert_failed(harness(*arguments), 2, "No such option: -quiet; an option of several letters begins with two dashes")
+
+
+def test_an_unknown_letter_is_answered_as_a_letter() -> None:
+    assert_failed(harness("bench", "-z"), 2, "No such option: -z (see")

@@ -47,7 +47,7 @@ def plain_summary(document: Document) -> str:
 
 
 def notes(document: Document) -> list[str]:
-    """Return what a reader must know about the figures: failures, what the accuracy is of, estimates."""
+    """Return what a reader must know about the figures, each once: failures, what accuracy is of, estimates."""
     lines = [f"{row.model}: {row.status}: {row.error}" for row in document.rows if row.error]
     datasets: dict[tuple[str, int | None], list[Row]] = {}
     for row in document.rows:
@@ -55,14 +55,14 @@ def notes(document: Document) -> list[str]:
             datasets.setdefault((row.dataset, row.samples), []).append(row)
     for (dataset, samples), rows in datasets.items():
         meaning = "" if any(row.accuracy is not None for row in rows) else " (no labels, so no accuracy)"
-        lines.append(f"{', '.join(row.model for row in rows)}: {samples} samples of {dataset}{meaning}")
+        lines.append(f"{', '.join(dict.fromkeys(row.model for row in rows))}: {samples} samples of {dataset}{meaning}")
     for row in document.rows:
         if row.card_accuracy is not None and row.card_dataset != row.dataset:
             card = f"{row.card_accuracy:.1f} % on {row.card_samples} samples of {row.card_dataset}"
             lines.append(f"{row.model}: its model card says {card}")
     if any(words.is_estimate(row) for row in document.rows):
         lines.append(words.ESTIMATE_NOTE)
-    return lines
+    return list(dict.fromkeys(lines))  # what holds of a model on one board holds on the next
 
 
 def headline(row: Row) -> str:
