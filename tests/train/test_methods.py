@@ -14,10 +14,13 @@ import tensorflow as tf  # noqa: E402
 from harness.errors import UserError  # noqa: E402
 from harness.train.distill.method import Answers, Method, Moment  # noqa: E402
 from harness.train.distill.methods import METHODS  # noqa: E402
+from harness.train.objective import HardLabels  # noqa: E402
 from harness.train.sections import section  # noqa: E402
 from tests.train.test_soft import softmax  # noqa: E402
 
 BATCH, CLASSES, T = 6, 4, 3.0
+COUNTS = [30, 10, 5, 1]
+"""Training items of each class."""
 STEP = 1e-3
 """Forth and back, along a direction of length 1."""
 MAPS = {"a": (6, 4, 5), "b": (3, 2, 3), "-2": (5,)}
@@ -62,7 +65,9 @@ def term(method: Method, batch: Batch, student: dict[str, Any] | None = None) ->
     arrays = {name: tensor(array) for name, array in (student or batch.arrays).items()}
     logits = arrays.pop("logits")
     teacher = Answers(tensor(batch.taught), {name: tensor(array) for name, array in batch.theirs.items()})
-    moment = Moment(tf.ones((BATCH, 2)), tensor(batch.targets), T)
+    labels = HardLabels(None, np.repeat(np.arange(CLASSES), COUNTS), CLASSES, smoothing=0.1)
+    targets = tensor(batch.targets)
+    moment = Moment(tf.ones((BATCH, 2)), targets, T, lambda logits: labels.loss(logits, targets))
     return method.compute_loss(teacher, Answers(logits, arrays), moment=moment)
 
 
@@ -72,6 +77,12 @@ def weights(method: Method) -> Iterator[np.ndarray]:
 
 def divergence(p: np.ndarray, q: np.ndarray) -> float:
     return float(T**2 * np.mean(np.sum(p * np.log(p / q), axis=1)))
+
+
+def learned(logits: np.ndarray, batch: Batch) -> float:
+    """Return the loss of the labels: smoothed, and over logits that hold how often each class occurs."""
+    smooth = 0.9 * batch.targets + 0.1 / CLASSES
+    return float(-np.mean(np.sum(smooth * np.log(softmax(logits + np.log(COUNTS))), axis=1)))
 
 
 def even(x: np.ndarray) -> np.ndarray:
@@ -174,7 +185,7 @@ def own_teacher(method: Method, batch: Batch) -> float:
     losses = []
     for layer, kernel, bias in zip("ab", kernels[::2], kernels[1::2], strict=True):
         logits = batch.mine[layer].mean(axis=(1, 2)) @ kernel + bias
-        hard = -np.mean(np.sum(batch.targets * np.log(softmax(logits)), axis=1))
+        hard = learned(logits, batch)
         losses.append(0.25 * hard + 0.75 * divergence(deepest, softmax(logits / T)))
     return float(np.mean(losses))
 
@@ -184,7 +195,7 @@ def mutual(method: Method, batch: Batch) -> float:
     total = 0.0
     for kernel, bias in zip(kernels[::2], kernels[1::2], strict=True):
         logits = np.ones((BATCH, 2)) @ kernel + bias
-        hard = -np.mean(np.sum(batch.targets * np.log(softmax(logits)), axis=1))
+        hard = learned(logits, batch)
         p = softmax(logits / T)
         total += divergence(p, q) / 2 + divergence(q, p) + hard
     return total

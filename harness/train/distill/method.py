@@ -1,6 +1,6 @@
 """What a distillation method is: one term of the loss, from what teachers and student say of the same batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,11 +68,14 @@ class Moment:
         inputs: (batch, *shape): what the student sees.
         targets: (batch, classes): the labels, mixed where the inputs are; rows sum to 1, or are 0 without labels.
         temperature: above 0.
+        hard: from logits (batch, classes) to their loss with the labels, a scalar, as it is the student's own: whoever
+            learns beside the student learns the same frequencies of the classes. None without labels.
     """
 
     inputs: Any
     targets: Any
     temperature: Any
+    hard: Callable[[Any], Any] | None = None
 
 
 class Method(keras.distillation.DistillationLoss):  # type: ignore[misc]
@@ -85,7 +88,7 @@ class Method(keras.distillation.DistillationLoss):  # type: ignore[misc]
         Settings: what the recipe's section `[distill.NAME]` may hold.
         taught: whether it needs a teacher.
         response: whether the term takes part in alpha * response + (1 - alpha) * hard.
-        needs_labels: whether it takes the moment's `targets`, which items without labels do not have.
+        needs_labels: whether it takes the moment's `targets` or `hard`, which items without labels do not have.
         student_layers: whose outputs `compute_loss` finds in the student's `features`.
         teacher_layers: likewise; such a method has one teacher.
         variables: what is trained with the student but not exported.

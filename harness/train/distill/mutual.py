@@ -34,8 +34,8 @@ class Mutual(Method):
     """Peers are trained beside the student, each on the labels and on what the others say; they are not exported.
 
     Of the student it is the mean over the peers of KL(peer, student), times T^2; to it are added the peers' own losses,
-    cross-entropy with the labels and KL(student, peer), which move the peers alone: nobody's gradient goes through what
-    the others say (section 2.2 of the paper, with the peers in the place of its second network).
+    that of the labels, as the student has it, and KL(student, peer), which move the peers alone: nobody's gradient goes
+    through what the others say (section 2.2 of the paper, with the peers in the place of its second network).
     """
 
     Settings = MutualSettings
@@ -60,13 +60,12 @@ class Mutual(Method):
 
     def compute_loss(self, teacher: Answers, student: Answers, *, moment: Moment) -> Any:
         """Return the sum of the student's term and the peers' losses."""
+        assert moment.hard is not None  # refused before, by `needs_labels`
         temperature = moment.temperature
         said = [peer(moment.inputs, training=True) for peer in self._peers]
         of_student = [divergence(_fixed(each, temperature), student.logits, temperature) for each in said]
         of_peers = [
-            divergence(_fixed(student.logits, temperature), each, temperature)
-            + tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(moment.targets, each))
-            for each in said
+            divergence(_fixed(student.logits, temperature), each, temperature) + moment.hard(each) for each in said
         ]
         return tf.add_n(of_student) / len(said) + tf.add_n(of_peers)
 

@@ -73,16 +73,18 @@ class Distilled:
         student = Answers(*self._student(inputs, training=True))
         heard = [tf.cast(column, tf.float32) for column in columns]
         teacher = Answers(heard[0], dict(zip(self._theirs, heard[1:], strict=True)))
-        moment = Moment(inputs, targets, _at(self._settings.temperature, done))
+        hard = self._hard
+        learned = None if hard is None else lambda logits: hard.loss(logits, targets)
+        moment = Moment(inputs, targets, _at(self._settings.temperature, done), learned)
         alpha = _at(self._settings.alpha, done)
         answer = tf.where(done < self._settings.features_first / self._epochs, 0.0, 1.0)
         terms: Terms = {}
         for name, method in self._methods.items():
             term = method.settings.weight * method.compute_loss(teacher, student, moment=moment)
             terms[name] = answer * alpha * term if method.response else term
-        if self._hard is not None:
+        if learned is not None:
             share = 1 - alpha if any(method.response for method in self._methods.values()) else 1.0
-            terms["hard"] = answer * share * self._hard.loss(student.logits, targets)
+            terms["hard"] = answer * share * learned(student.logits)
         return terms
 
 

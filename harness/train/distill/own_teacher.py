@@ -34,10 +34,10 @@ class ExitSettings(Settings):
 class OwnTeacher(Method):
     """Exits from shallower layers, a dense layer over the averaged maps each, are trained with the student.
 
-    Each learns from the labels and from what the student's own logits say at T (equation 1 and 2 of the paper); the
-    mean over the exits. The layers they share become better; the exits are not exported. No gradient goes into the
-    student's logits. The paper's third term, L2 between the features, is the method `hint` of a student and its own
-    layers, and is left out.
+    Each learns from the labels, as the student does, and from what the student's own logits say at T (equation 1 and 2
+    of the paper); the mean over the exits. The layers they share become better; the exits are not exported. No gradient
+    goes into the student's logits. The paper's third term, L2 between the features, is the method `hint` of a student
+    and its own layers, and is left out.
     """
 
     Settings = ExitSettings
@@ -64,6 +64,6 @@ class OwnTeacher(Method):
         losses = []
         for each, layer in zip(self._exits, self.student_layers, strict=True):
             logits = each(pooled(student.features[layer]))
-            hard = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(moment.targets, logits))
+            hard = 0.0 if moment.hard is None else moment.hard(logits)
             losses.append(share * hard + (1 - share) * divergence(deepest, logits, temperature))
         return tf.add_n(losses) / len(losses)
