@@ -4,7 +4,8 @@
 
 Trains each recipe with each seed (`--without`: with hard labels alone as well) as `harness study distillation` trains
 its cells, and prints mean and standard deviation, of validation too. A run that was interrupted goes on where it was;
-one that is finished is not run again. `--write` puts a line for each run into the CSV.
+one that is finished is not run again. `--write` puts a line for each run into the CSV, which says of a run its method
+and no other setting: so nothing else may be changed with it.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pandas
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 from harness.flows import cells
 from harness.flows.cells import Cell
 from harness.rows.lines import METHODS
@@ -36,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args(arguments)
     try:
+        if chosen.write and set(chosen.changes) - set(HARD):
+            raise UserError(
+                "expected no other --set than hard labels with --write: the CSV cannot tell such runs apart"
+            )
         made = [
             cell(recipe, [*chosen.changes, *changes], seed, chosen.out)
             for recipe in chosen.recipes
@@ -74,7 +79,7 @@ def train(each: Cell) -> None:
 
 def summary(results: Sequence[dict[str, object]]) -> str:
     """Return mean and standard deviation over the seeds, of the test accuracy and of validation, percent."""
-    groups = pandas.DataFrame(results).groupby(["student", "teacher", "method", "epochs"])
+    groups = pandas.DataFrame(results).groupby(["student", "teacher", "method", "epochs", "n"])
     return str(groups[["accuracy", "validation"]].agg(["mean", "std", "count"]).round(2))
 
 

@@ -207,6 +207,7 @@ def evaluate(
     *,
     split: str | None = None,
     task: str | None = None,
+    samples: int | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Measure the accuracy of a model on this computer, in the arithmetic that a board uses.
@@ -216,6 +217,7 @@ def evaluate(
         data: as for `bench`; data without labels is an error.
         split: "train", "validation", "test" or "all"; None: "test", of a folder "all".
         task: "kws" or "vision"; None: what fits the model.
+        samples: the first so many of a fixed shuffle, 1 or more; None: all.
         progress: say on stderr what is done, with bars where a terminal can show them.
 
     Returns:
@@ -228,10 +230,13 @@ def evaluate(
         >>> from harness import evaluate
         >>> evaluate("kws_xs", "synthetic").recall_frame()  # doctest: +SKIP
     """
+    from harness.flows.evaluate import EVERYTHING
     from harness.flows.evaluate import evaluate as run_evaluate
 
     name = None if data is None else os.fspath(data)
-    document = run_evaluate(os.fspath(model), data=name, split=split, task=task, speaker=_speaker(progress))
+    count = EVERYTHING if samples is None else samples
+    speaker = _speaker(progress)
+    document = run_evaluate(os.fspath(model), data=name, split=split, task=task, speaker=speaker, samples=count)
     assert document.confusion is not None
     return Evaluation(document.rows[0], document.confusion)
 

@@ -327,6 +327,9 @@ def evaluate(
         ),
     ] = None,
     task: TaskOption = None,
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", help="The first N of a fixed shuffle; default: all.", show_default=False)
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the confusion matrix as .png or .svg.")
     ] = None,
@@ -336,13 +339,15 @@ def evaluate(
 
     Says the recall of every class, and what is taken for what.
     """
+    from harness.flows.evaluate import EVERYTHING
     from harness.flows.evaluate import evaluate as run_evaluate
     from harness.report import confusion, terminal
     from harness.report.plot import check_plot, plot_confusion
 
     if plot is not None:
         check_plot(plot)
-    document = run_evaluate(model, data=data, split=split, task=task, speaker=_speaker(context))
+    count = EVERYTHING if samples is None else samples
+    document = run_evaluate(model, data=data, split=split, task=task, speaker=_speaker(context), samples=count)
     assert document.confusion is not None
     if plot is not None:
         plot_confusion(document.confusion, terminal.headline(document.rows[0]), plot)

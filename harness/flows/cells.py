@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.rows.gains import NONE, Run
 from harness.rows.lines import METHODS
 from harness.rows.partial import locked
+from harness.tasks import read_card
 from harness.train import recipe as recipes
 from harness.train.recipe import Recipe
 from harness.train.run_folder import CHECKPOINT, PREDICTIONS, RECIPE, RESULT, is_of, read_json, read_predictions
@@ -90,8 +91,15 @@ class Cell:
 
 
 def is_finished(folder: Path) -> bool:
-    """Tell whether a run's folder has its result, and all that belongs to it."""
-    return (folder / RESULT).exists() and (folder / PREDICTIONS).exists()
+    """Tell whether a run's folder has its result, and all that belongs to it: what the board measured, too."""
+    if not (folder / RESULT).exists() or not (folder / PREDICTIONS).exists():
+        return False
+    with suppress(ValueError, KeyError):  # what is damaged is no reason to train again: `read_run` tells
+        result = read_json(folder / RESULT)
+        if result.get("board"):
+            card = read_card(folder / f"{result['student']}.tflite")
+            return card is not None and card.measured is not None
+    return True
 
 
 def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = (), called: str | None = None) -> Cell:

@@ -75,14 +75,23 @@ def distill(recipe: Path, out: Path | None, changes: Sequence[str], seed: int | 
 
 
 def _measured(model: Path, card: Card, board: str, speaker: Speaker) -> Card:
-    """Return the card with what the model takes on a board's emulated twin."""
+    """Return the card with what the model takes on a board's emulated twin.
+
+    Raises:
+        EnvironmentFailure: it could not be measured there, or answered otherwise than the oracle.
+    """
     with TemporaryDirectory(prefix="harness-") as work:
         request = Request((str(model),), (board,), "qemu", False, None, "random", 4, "balanced", Path(work, "run"))
         run = bench(request, speaker)
     run.check()
     row = run.document.rows[0]
+    if row.bit_exact_samples != row.samples:
+        raise EnvironmentFailure(
+            f"expected {row.samples} outputs of {model} on {board} to be the oracle's to the last bit, "
+            f"{row.bit_exact_samples} are: find the layer with harness diff, and report it"
+        )
     speaker.say(
-        f"{board} (qemu): {row.instructions:,} instructions, {row.flash_weights_bytes:,} bytes of weights, "
+        f"{board} (qemu): bit-exact, {row.instructions:,} instructions, {row.flash_weights_bytes:,} bytes of weights, "
         f"{row.flash_total_bytes:,} of flash, {row.ram_total_bytes:,} of RAM"
     )
     measured = Measured(
@@ -94,6 +103,6 @@ def _measured(model: Path, card: Card, board: str, speaker: Speaker) -> Card:
         flash_weights_bytes=int(row.flash_weights_bytes or 0),
         flash_total_bytes=int(row.flash_total_bytes or 0),
         ram_total_bytes=int(row.ram_total_bytes or 0),
-        command=f"harness bench {model.stem} --board {board} --on qemu --data random --samples 4",
+        command=f"harness bench {model.name} --board {board} --on qemu --data random --samples 4",
     )
     return replace(card, measured=measured)

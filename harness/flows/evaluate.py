@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 EVERYTHING = 1_000_000_000
 
 
-def evaluate(name: str, *, data: str | None, split: str | None, task: str | None, speaker: Speaker) -> Document:
-    """Run a model over all samples of a data set.
+def evaluate(
+    name: str, *, data: str | None, split: str | None, task: str | None, speaker: Speaker, samples: int = EVERYTHING
+) -> Document:
+    """Run a model over the samples of a data set.
 
     Args:
         name: a .tflite file, a student of the zoo, or a teacher: its stem in the zoo, or a .keras file.
@@ -30,18 +32,21 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
         split: which part of it: train, validation, test or all; None for "test" of a data set and "all" of a folder.
         task: None to find it out.
         speaker: says what is done.
+        samples: the first so many of the fixed shuffle, 1 or more.
 
     Returns:
         One row with `where` "host", and the confusion matrix.
 
     Raises:
-        UserError: the model or the data cannot be read, or the data has no labels.
+        UserError: the model or the data cannot be read, the data has no labels, or no samples are asked for.
     """
     from harness.oracle import Oracle, cached_run, engine_of
 
     started, clock = provenance(), time.monotonic()
     if split is not None:
         check_split(split)
+    if samples < 1:
+        raise UserError(f"expected 1 or more for --samples, got {samples}")
     model = find_model(name)
     runs = as_tflite(model, speaker)
     content = runs.read_bytes()
@@ -53,7 +58,7 @@ def evaluate(name: str, *, data: str | None, split: str | None, task: str | None
             outputs,
             task=task,
             data=data,
-            samples=EVERYTHING,
+            samples=samples,
             split=split,
             labelled=True,
             advance=advance,

@@ -17,6 +17,8 @@ Section = TypeVar("Section", bound=Any)
 class Measured:
     """What a student takes on a board: columns of its row, and the command that measures them again.
 
+    A card has it only where the board's outputs were the oracle's, bit for bit.
+
     Attributes:
         board: its name.
         where: qemu, hardware or renode.

@@ -111,6 +111,13 @@ def check_trainable(dataset: Dataset) -> None:
         raise UserError(f"expected items of every class in {dataset.name}, got none of {missing[0]!r}: add some")
 
 
+def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files in a folder with one of the suffixes, in lower case with the dot; none where it is no folder."""
+    if not folder.is_dir():
+        return []
+    return [file for file in _visible(folder) if file.is_file() and file.suffix.lower() in suffixes]
+
+
 def _visible(path: Path) -> list[Path]:
     """Return what lies in a folder, sorted; `.DS_Store` and its like hold no data."""
     return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))

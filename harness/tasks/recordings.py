@@ -50,7 +50,7 @@ def check(files: Sequence[Path], clip: Clip) -> tuple[str, ...]:
     """
     headers = [_header(file) for file in files]
     cut = sum(header.seconds > clip.seconds for header in headers)
-    notes = _notes(headers, clip)
+    notes = _notes(headers, clip.sample_rate)
     return (*notes, f"cut to the first {clip.seconds:g} s: {cut} of {len(files)} files are longer") if cut else notes
 
 
@@ -66,7 +66,7 @@ def pieces(files: Sequence[Path], clip: Clip) -> tuple[tuple[Piece, ...], tuple[
     headers = [_header(file) for file in files]
     counts = [max(1, floor(header.seconds / clip.seconds + 0.5)) for header in headers]
     found = tuple(Piece(file, number) for file, count in zip(files, counts, strict=True) for number in range(count))
-    longer, notes = sum(header.seconds > clip.seconds for header in headers), _notes(headers, clip)
+    longer, notes = sum(header.seconds > clip.seconds for header in headers), _notes(headers, clip.sample_rate)
     if not longer:
         return found, notes
     cut = f"cut into pieces of {clip.seconds:g} s: {longer} of {len(files)} files are longer, {len(found)} in all"
@@ -86,6 +86,16 @@ def read(files: Sequence[Path | Piece], clip: Clip) -> NDArray[np.float32]:
         sound = _read(file if isinstance(file, Piece) else Piece(file), clip)[: clip.samples]
         clips[row, : len(sound)] = sound
     return clips
+
+
+def whole(files: Sequence[Path], sample_rate: int) -> tuple[list[NDArray[np.float32]], tuple[str, ...]]:
+    """Return recordings of any length, at `sample_rate` Hz and in -1 to 1, and what is done to some, one line each.
+
+    Raises:
+        UserError: a file cannot be read, is empty or holds values that are no numbers; names it.
+    """
+    notes = _notes([_header(file) for file in files], sample_rate)
+    return [_sound(file, sample_rate) for file in files], notes
 
 
 @dataclass(frozen=True)
@@ -111,15 +121,19 @@ def _header(file: Path) -> _Header:
 
 
 def _read(piece: Piece, clip: Clip) -> NDArray[np.float32]:
+    return _sound(piece.file, clip.sample_rate, piece.number * clip.seconds, clip.seconds + _MARGIN_S)
+
+
+def _sound(file: Path, sample_rate: int, start: float = 0.0, seconds: float | None = None) -> NDArray[np.float32]:
+    """Return what begins `start` seconds from the beginning and is `seconds` long, None for all that follows."""
     import soundfile
     import soxr
 
-    file = piece.file
     try:
         with soundfile.SoundFile(file) as recording:
             rate = recording.samplerate
-            recording.seek(round(piece.number * clip.seconds * rate))
-            frames = ceil((clip.seconds + _MARGIN_S) * rate)
+            recording.seek(round(start * rate))
+            frames = -1 if seconds is None else ceil(seconds * rate)
             sound = recording.read(frames, dtype="float32", always_2d=True).mean(axis=1)
     except soundfile.SoundFileError as error:
         raise _no_recording(file, error) from error
@@ -127,8 +141,8 @@ def _read(piece: Piece, clip: Clip) -> NDArray[np.float32]:
         raise _empty(file)
     if not np.isfinite(sound).all():
         raise UserError(f"expected finite samples in {file}, got infinity or no number: mend or remove the file")
-    if rate != clip.sample_rate:
-        sound = soxr.resample(sound, rate, clip.sample_rate)
+    if rate != sample_rate:
+        sound = soxr.resample(sound, rate, sample_rate)
     return np.asarray(sound, np.float32)
 
 
@@ -141,14 +155,14 @@ def _empty(file: Path) -> UserError:
     return UserError(f"expected sound in {file}, got a recording without samples: remove the file")
 
 
-def _notes(headers: Sequence[_Header], clip: Clip) -> tuple[str, ...]:
+def _notes(headers: Sequence[_Header], sample_rate: int) -> tuple[str, ...]:
     count, rates = len(headers), Counter(header.rate for header in headers)
     mixed = [header.file for header in headers if header.channels > 1]
-    others = sorted((rate, files) for rate, files in rates.items() if rate != clip.sample_rate)
+    others = sorted((rate, files) for rate, files in rates.items() if rate != sample_rate)
     notes = []
     if others:
         listed = ", ".join(f"{files} of {rate} Hz" for rate, files in others)
-        notes.append(f"resampled to {clip.sample_rate} Hz: {listed} (of {count} files)")
+        notes.append(f"resampled to {sample_rate} Hz: {listed} (of {count} files)")
     if mixed:
         notes.append(f"mixed to one channel, their mean: {len(mixed)} of {count} files, first {mixed[0]}")
     return tuple(notes)

@@ -15,11 +15,10 @@ from harness.train import packed
 from harness.train.examples import evenly, pick
 from harness.train.images import Images, Vision
 
-_BATCH = 10_000
 _LOSSLESS = 1_017
 """Pictures of the beginning of each batch that the lossless part has."""
 
-_VALIDATION = 1_000
+_VALIDATION = vision.VALIDATION.stop - vision.VALIDATION.start
 _FIFTH = (1014, 1014, 952, 1016, 997, 1025, 980, 977, 1003, 1022)
 """Pictures of each class in the fifth batch; each class has 5,000 in all."""
 
@@ -51,9 +50,8 @@ def validation(limit: int = 0) -> Images:
 def _original(limit: int) -> Vision:
     """Learn from 49,000 original pictures."""
     pixels, labels = cifar.read(data.require("cifar10", "cifar10", cifar.FOLDER, fetch=True), "train")
-    end = 4 * _BATCH + _LOSSLESS
     every = Images(pixels, np.array(labels, np.int64), _numbered(cifar.FOLDER, range(len(labels))))
-    validation = np.arange(end - _VALIDATION, end)
+    validation = np.arange(len(labels))[vision.VALIDATION]
     training = np.setdiff1d(np.arange(len(labels)), validation)
     return Vision(_some(every, training, limit), _some(every, validation, limit), vision.LABELS)
 

@@ -15,6 +15,7 @@ from harness.train.examples import evenly, unknown
 from harness.train.pictures import Pictures, Speech, to_grey
 
 _CHUNK = 256
+_NO_NOISE: tuple[NDArray[np.float32], tuple[str, ...]] = (np.zeros((1, 98, 40), np.float32), ())
 
 
 def load(path: Path, seed: int, *, noise: bool) -> Speech:
@@ -33,21 +34,16 @@ def load(path: Path, seed: int, *, noise: bool) -> Speech:
     training, validation = (kws.folder(path, split) for split in ("train", "validation"))
     for dataset in (training, validation):
         folders.check_trainable(dataset)
-    return Speech(
-        training=_pictures(training),
-        validation=_pictures(validation),
-        noise=_noise(path, seed) if noise else np.zeros((1, 98, 40), np.float32),
-        classes=training.classes,
-        notes=training.notes,
-    )
+    noises, notes = _noise(path, seed) if noise else _NO_NOISE
+    return Speech(_pictures(training), _pictures(validation), noises, training.classes, training.notes + notes)
 
 
 def load_beside(training: Pictures, path: Path, seed: int, *, noise: bool) -> Speech:
     """Return other training pictures beside the validation pictures of `load`, with noise to mix into them."""
     validation = kws.folder(path, "validation")
     folders.check_trainable(validation)
-    noises = _noise(path, seed) if noise else np.zeros((1, 98, 40), np.float32)
-    return Speech(training, _pictures(validation), noises, validation.classes, validation.notes)
+    noises, notes = _noise(path, seed) if noise else _NO_NOISE
+    return Speech(training, _pictures(validation), noises, validation.classes, validation.notes + notes)
 
 
 def unlabelled(path: Path, limit: int = 0) -> tuple[Pictures, tuple[str, ...]]:
@@ -90,11 +86,13 @@ def _grey(fetch: Callable[[NDArray[np.int64]], NDArray[np.float32]], count: int)
     return np.concatenate(grey)
 
 
-def _noise(path: Path, seed: int) -> NDArray[np.float32]:
-    """Return mel power spectra (512, 98, 40) of background noise."""
-    own = sorted((path / kws.BACKGROUND).glob("*.[wf][al][va]*"))
+def _noise(path: Path, seed: int) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Return mel power spectra (512, 98, 40) of background noise, and what a user should know of it."""
+    beside = path / kws.BACKGROUND
+    said: tuple[str, ...] = ()
+    own = folders.files_in(beside, recordings.SUFFIXES)
     if own:
-        sounds = [data.sound(file, file.name, kws.SAMPLE_RATE) for file in own]
+        sounds, said = recordings.whole(own, kws.SAMPLE_RATE)
     elif data.find(*pictures.NOISE):
         archive = data.require("background_noise", *pictures.NOISE)
         sounds = list(data.sounds(archive, data.members(archive), kws.SAMPLE_RATE))
@@ -104,4 +102,4 @@ def _noise(path: Path, seed: int) -> NDArray[np.float32]:
             f"none; add some, or --set augmentation.noise=0"
         )
     sounds = [np.resize(each, max(len(each), 2 * kws.CLIP)) for each in sounds]
-    return pictures.noise(sounds, np.random.default_rng(seed))
+    return pictures.noise(sounds, np.random.default_rng(seed)), tuple(f"{beside}: {note}" for note in said)

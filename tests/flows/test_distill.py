@@ -11,8 +11,12 @@ from rich.console import Console
 
 from harness.errors import Interrupted, UserError
 from harness.flows import distill as flow
+from harness.flows.run import Run
 from harness.report.progress import Speaker
+from harness.rows.measurement import Document
+from harness.tasks import read_card, zoo_models
 from tests.command import ROOT
+from tests.rows.examples import make_row
 
 QUICK = ROOT / "recipes" / "kws_quick.toml"
 
@@ -37,6 +41,26 @@ def test_who_stops_it_is_told_how_to_go_on(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(train, "distill", stopped)
     with pytest.raises(Interrupted, match="finished epochs are kept; the same command goes on"):
         flow.distill(QUICK, tmp_path, [], None, Speaker(Console(file=io.StringIO())))
+
+
+@pytest.mark.parametrize("exact", [4, 3])
+def test_a_card_says_what_a_board_takes_only_where_its_bits_are_right(
+    exact: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make_row(board="nano33", samples=4, bit_exact_samples=exact, instructions=7)
+    run = Run(Document((row,)), tmp_path)
+    monkeypatch.setattr(flow, "bench", lambda request, speaker: run)
+    card, speaker = read_card(zoo_models()["kws_xs"]), Speaker(Console(file=io.StringIO()))
+    assert card is not None
+    if exact == 4:
+        measured = flow._measured(tmp_path / "a.tflite", card, "nano33", speaker).measured
+        assert measured is not None and measured.instructions == 7
+        assert measured.command.startswith("harness bench a.tflite --board nano33")
+    else:
+        with pytest.raises(
+            flow.EnvironmentFailure, match=r"4 outputs of .*a\.tflite on nano33 .* 3 are: .*harness diff"
+        ):
+            flow._measured(tmp_path / "a.tflite", card, "nano33", speaker)
 
 
 def test_without_keras_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

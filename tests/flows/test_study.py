@@ -214,6 +214,14 @@ def test_a_cell_that_fails_is_told_and_the_others_go_on(place: Place) -> None:
     assert place.study("--seed", "0", "--resume").returncode == 0
 
 
+def test_a_cell_that_its_board_did_not_measure_is_not_finished(place: Place) -> None:
+    silent = place.wish("silent-board")
+    assert_failed(place.study("--seed", "0", "--method", "none"), 3, "none with seed 0 failed: nano33 (qemu) did not")
+    silent.unlink()
+    assert place.study("--seed", "0", "--method", "none", "--resume").returncode == 0
+    assert (place.starts("none-seed0"), place.lines()) == (2, [("none", "0")])
+
+
 def test_where_the_first_fails_the_others_are_not_begun(place: Place) -> None:
     place.wish("fail-none", "2")
     assert_failed(place.study("--seed", "0"), 2, "none with seed 0 failed")

@@ -66,5 +66,5 @@ def test_a_zoo_card_is_of_its_file(stem: str) -> None:
     card = read_card(path)
     assert card is not None
     assert card.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert len(card.labels) == 12 if card.task == "kws" else 10
+    assert len(card.labels) == (12 if card.task == "kws" else 10)
     assert card.command == f"harness evaluate {stem} --data {card.dataset}"

@@ -143,12 +143,23 @@ def test_cifar10_is_read_from_its_original_files(tmp_path: Path, monkeypatch: py
     for colour in range(3):
         np.testing.assert_array_equal(picture[:, :, colour].ravel(), pixels[7, 1024 * colour : 1024 * (colour + 1)])
     assert test.labels == tuple(vision.LABELS[label] for label in labels)
-    with pytest.raises(UserError, match="no split 'validation': expected train or test"):
-        vision.cifar10("validation")
+    with pytest.raises(UserError, match="no split 'all': expected train or validation or test"):
+        vision.cifar10("all")
 
 
-def test_the_lossless_part_has_a_test_split_alone(data: Path) -> None:
-    with pytest.raises(UserError, match="only the split 'test' here"):
+def test_validation_is_a_part_of_the_original_training_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    monkeypatch.setattr(vision, "VALIDATION", slice(83, 93))  # the 4th to the 13th of the fifth batch
+    pixels, labels = batches(tmp_path / "cifar10" / cifar.FOLDER)["data_batch_5"]
+    found = vision.cifar10("validation")
+    assert (found.name, found.labels) == ("cifar10 (validation)", tuple(vision.LABELS[i] for i in labels[3:13]))
+    np.testing.assert_array_equal(found.fetch(np.array([0]))[0, :, :, 2].ravel(), pixels[3, 2048:])
+
+
+def test_the_lossless_part_has_no_training_split(data: Path) -> None:
+    with pytest.raises(UserError, match="only the splits 'validation' and 'test' here"):
         vision.cifar10("train")
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("keras")
@@ -20,7 +21,7 @@ from harness.train import recipe, speech
 from harness.train.distill import distill, run
 from harness.train.distill.run import Result
 from harness.train.recipe import Recipe
-from harness.train.run_folder import read_predictions
+from harness.train.run_folder import CHECKPOINT, read_predictions
 from tests.command import harness
 from tests.train.tones import RECIPE, WORDS, record_words
 from tests.train.toys import Killed
@@ -125,6 +126,11 @@ def test_a_teacher_teaches_a_student_who_is_killed_and_goes_on(
     with pytest.raises(Killed):
         learn(words, out, *changes, say=killed)
     student = learn(words, out, *changes, say=lines.append)
+    learn(words, tmp_path / "whole", *changes)
+    with np.load(out / CHECKPOINT) as resumed, np.load(tmp_path / "whole" / CHECKPOINT) as whole:
+        assert set(resumed) == set(whole)
+        for name in whole:  # weights, their averages, the optimizer, the regressor
+            np.testing.assert_array_equal(resumed[name], whole[name])
     card = student.card
     check_student(student.model, card)
     assert (card.teacher, card.seed, card.samples, card.labels) == ("wise", 5, 12, teacher.card.labels)

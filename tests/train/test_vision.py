@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.tasks import cifar as original
 from harness.tasks.frontend import PICTURE, SPEECH_LOG_MEL, FrontEnd
 from harness.tasks.split import part_of
-from harness.tasks.vision import LABELS
+from harness.tasks.vision import LABELS, cifar10
 from harness.train import cifar, packed, recipe, vision
 from harness.train.examples import View, evenly
 from harness.train.images import Images, Vision
@@ -177,6 +177,9 @@ def test_a_few_are_spread_over_the_classes(data: Path) -> None:
     alone = cifar.validation(100)
     np.testing.assert_array_equal(alone.pixels, seen.validation.pixels)
     assert alone.names == seen.validation.names
+    judged = cifar10("validation")
+    np.testing.assert_array_equal(judged.fetch(np.arange(1_000)), cifar.validation().pixels)
+    assert judged.labels == tuple(LABELS[label] for label in cifar.validation().labels)
     assert len(set(seen.training.names)) == len(seen.training) == 100
     assert len(seen.training) == len(seen.validation) == 100
     assert np.bincount(seen.training.labels, minlength=10).min() > 3

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from harness import resources
 from harness.errors import UserError
 from harness.tasks import Card, read_card, write_card
 from harness.tasks.card import Unlabelled
@@ -297,11 +298,10 @@ def _card(
     """Return what is known before the model is measured; of a private folder not where it lies."""
     material = MATERIALS[plan.task]
     named = plan.data == material.data
-    name = f"{recipe_file.resolve().parent.name}/{recipe_file.name}"
     told = [_without_folder(change) if plan.private else change for change in changes]
     return Card(
         task=plan.task,
-        recipe=" ".join([name, *(f"--set {change}" for change in told)]),
+        recipe=" ".join([_recipe_name(recipe_file), *(f"--set {change}" for change in told)]),
         teacher=", ".join(teacher.name for teacher in teachers),
         student=student,
         seed=plan.seed,
@@ -312,10 +312,24 @@ def _card(
         macs=0,
         sha256="",
         licence=material.licence if named and not plan.private else "of whoever made the data",
-        command=f"harness evaluate {plan.name} --data {plan.data}" + ("" if named else " --split test"),
+        command=" ".join(
+            [
+                f"harness evaluate {_published(Path(), plan).name} --data {plan.data}",
+                *([] if named else ["--split test"]),
+                *([f"--samples {plan.export.test_samples}"] if plan.export.test_samples else []),
+            ]
+        ),
         frontend=frontend,
         unlabelled=Unlabelled(len(examples.labels), examples.digest) if plan.unlabelled else None,
     )
+
+
+def _recipe_name(recipe: Path) -> str:
+    """Return `recipes/...` of a recipe that comes with the harness, else the file and its folder."""
+    own, recipe = resources.recipes().resolve(), recipe.resolve()
+    if recipe.is_relative_to(own):
+        return f"recipes/{recipe.relative_to(own).as_posix()}"
+    return f"{recipe.parent.name}/{recipe.name}"
 
 
 def _without_folder(change: str) -> str:
@@ -365,5 +379,6 @@ def _note(result: Result, plan: Recipe, logs: Logs, spent: float, count: int, ou
         "samples": result.card.samples,
         "macs": result.card.macs,
         "export": plan.export.kind,
+        "board": result.board,
     }
     save_text(out / RESULT, json.dumps(line | more, indent=1) + "\n")
