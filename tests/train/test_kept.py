@@ -1,6 +1,7 @@
 """What is kept on disk is whole, and does not grow without end."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +65,14 @@ def test_what_was_unused_for_longest_goes_first(tmp_path: Path) -> None:
     assert [gone.name for gone in kept.trim(tmp_path, 3 * size + 1)] == ["view1.npy", "view2.npy"]
     assert sorted(left.name for left in tmp_path.rglob("*.npy")) == ["view0.npy", "view3.npy", "view4.npy"]
     np.testing.assert_array_equal(mapped, 0)
+
+
+def test_what_a_process_writes_is_left_and_what_a_killed_one_wrote_goes(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    alive, left = tmp_path / f"view0.{os.getpid()}.unfinished.npy", tmp_path / f"view1.{gone.pid}.unfinished.npy"
+    for path in (alive, left, tmp_path / "view2.npy"):
+        np.save(path, np.zeros(1000, np.float32))
+        os.utime(path, (1, 1))
+    assert {path.name for path in kept.trim(tmp_path, 0)} == {left.name, "view2.npy"}
+    assert list(tmp_path.iterdir()) == [alive]

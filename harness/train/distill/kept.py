@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,18 @@ def read(path: Path, *, mapped: bool = False) -> Floats:
 def trim(folder: Path, at_most: int = AT_MOST) -> list[Path]:
     """Remove the arrays in a folder that were unused for longest, until all have at most so many bytes.
 
-    A run that still reads one keeps it: its file has no name any more, its bytes stay until the run ends.
+    A run that still reads one keeps it: its file has no name any more, its bytes stay until the run ends. What another
+    process writes at the moment is left alone, what a killed one left of it counts as unused.
 
     Returns:
         What was removed.
     """
-    found = sorted(((path.stat(), path) for path in folder.rglob("*.npy")), key=lambda each: each[0].st_mtime)
+    found = []
+    for path in folder.rglob("*.npy"):
+        with suppress(FileNotFoundError):  # finished or removed meanwhile, by another process
+            if not _is_written(path):
+                found.append((path.stat(), path))
+    found.sort(key=lambda each: each[0].st_mtime)
     left = sum(stat.st_size for stat, _ in found)
     removed = []
     for stat, path in found:
@@ -66,3 +73,17 @@ def trim(folder: Path, at_most: int = AT_MOST) -> list[Path]:
         left -= stat.st_size
         removed.append(path)
     return removed
+
+
+def _is_written(path: Path) -> bool:
+    """Tell whether a process of this computer is at it: `view0.1234.unfinished.npy` is of process 1234."""
+    *_, process, word, _ = ("", "", *path.name.split("."))
+    if word != "unfinished" or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
