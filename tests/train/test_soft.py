@@ -85,4 +85,4 @@ def test_at_a_high_temperature_it_matches_logits(logits: tuple[np.ndarray, np.nd
     errors = [np.abs(term(taught, said, temperature)[1] - limit).max() for temperature in (1e3, 1e4, 1e5)]
     size = max(np.abs(limit).max(), 1e-3)
     assert errors[0] < 0.02 * size
-    assert errors[2] < 0.02 * errors[0] + 1e-6 * size
+    assert errors[2] < 0.02 * errors[0] + 1e-5 * size  # of rounding
