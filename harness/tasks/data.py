@@ -75,7 +75,7 @@ def sounds(archive: Path, names: Sequence[str], sample_rate: int) -> Iterator[ND
         raise UserError(f"expected recordings in {archive}, got an archive that cannot be read: {error}") from error
 
 
-def sound(file: BinaryIO | Path, name: str, sample_rate: int) -> NDArray[np.float32]:
+def sound(file: BinaryIO, name: str, sample_rate: int) -> NDArray[np.float32]:
     """Return the samples of one recording, in -1 to 1; of several channels the first.
 
     Raises:
