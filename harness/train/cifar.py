@@ -82,7 +82,7 @@ def _copies(jpeg: Path, lossless: Path, limit: int) -> Vision:
     )
     validation = _some(whole, np.arange(learned, len(whole)), limit)
     note = f"learned from: {len(few):,} JPEG copies and {len(rest):,} lossless pictures; chosen by lossless ones"
-    return Vision(training, validation, vision.LABELS, (note,))
+    return Vision(training, validation, vision.LABELS, (note,), lossless=_some(whole, rest, 0) if len(rest) else None)
 
 
 def _lossless(path: Path) -> Images:

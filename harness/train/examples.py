@@ -83,6 +83,7 @@ class TrainingSet:
         validation_inputs: (m, *shape), never augmented.
         validation_labels: (m,).
         calibration: (k, *shape) training inputs as they are, to set the ranges of quantisation.
+        as_they_are: returns at most so many training inputs (k, *shape), never augmented, of the kind that tests have.
         through: returns `view` for another model's front end: the same changes of the same sound or pictures.
         fingerprint: of everything that the views hang on but the front end: training data, augmentation and its seed.
         notes: what a user should know of the material, one line each.
@@ -96,6 +97,7 @@ class TrainingSet:
     validation_inputs: Floats
     validation_labels: Labels
     calibration: Floats
+    as_they_are: Callable[[int], Floats]
     through: Callable[[FrontEnd], Callable[[int], View]]
     fingerprint: str
     notes: tuple[str, ...] = ()

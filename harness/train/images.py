@@ -48,12 +48,14 @@ class Vision:
         validation: what is chosen by.
         classes: in the order of the labels' indices.
         notes: what a user should know of the material, one line each.
+        lossless: those of `training` that are as validation and test are, where most are copies with loss; else none.
     """
 
     training: Images
     validation: Images
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    lossless: Images | None = None
 
 
 def folder(path: Path, shape: Shape) -> Vision:

@@ -42,6 +42,8 @@ class Schedule:
         ema: decay of the running average of the weights; the average is what is exported.
         cycles: so many times the rate runs its course; what is exported is then the mean of the averages at the end of
             each, and of the model named by `start`. 0: it runs it once, and there is nothing to take a mean of.
+        renormalise: take the statistics of batch normalisation anew over training items as they are (of pictures that
+            are JPEG copies over the lossless ones beside them), instead of keeping the moving averages over views.
         label_smoothing: probability spread over all classes.
         examples: use at most so many training examples, 0 for all (for quick runs).
     """
@@ -53,6 +55,7 @@ class Schedule:
     weight_decay: float = 0.02
     ema: float = 0.998
     cycles: int = 0
+    renormalise: bool = False
     label_smoothing: float = 0.05
     examples: int = 0
 

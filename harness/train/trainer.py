@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.errors import HarnessError
+from harness.train import statistics
 from harness.train.examples import Floats, Labels, TrainingSet
 from harness.train.objective import Objective, Terms
 from harness.train.recipe import Schedule
@@ -68,8 +69,8 @@ def fit(
 
     These are the running average (of decay `schedule.ema`) at the end of the run. Where the schedule has cycles, they
     are the mean of those at the end of each, and of the weights that the run went on from (Izmailov et al., "Averaging
-    Weights Leads to Wider Optima and Better Generalization", arXiv:1803.05407; there a cycle is an epoch or a few, and
-    the statistics of batch normalisation are taken anew instead of being averaged like the weights).
+    Weights Leads to Wider Optima and Better Generalization", arXiv:1803.05407; there a cycle is an epoch or a few). The
+    statistics of batch normalisation are averaged like the weights, or taken anew where the schedule says so.
 
     Args:
         model: from inputs to logits.
@@ -92,6 +93,7 @@ def fit(
     optimizer.build(trained)
     average = [tf.Variable(weight) for weight in model.weights]
     ends = [tf.Variable(weight) for weight in model.weights] if schedule.cycles else []
+    renew = _renewer(model, examples, schedule)
     state = [*(v.value for v in [*model.variables, *objective.state, *optimizer.variables]), *average, *ends]
     step = _step_function(model, objective, optimizer, average, schedule, steps * schedule.epochs)
     for epoch in range(_restore(state, checkpoint), schedule.epochs):
@@ -108,6 +110,7 @@ def fit(
         if ends and (epoch + 1) % schedule.cycle == 0:
             _assign(ends, left_by_now)
         with _having(model, left_by_now):
+            renew()
             validation = balanced_accuracy(model, examples.validation_inputs, examples.validation_labels)
         means = {name: float(np.mean([terms[name] for terms in history])) for name in history[0]}
         seconds = time.monotonic() - start
@@ -115,6 +118,7 @@ def fit(
         report(Epoch(epoch, schedule.epochs, means, validation, seconds, left))
         _save(state, checkpoint, epoch + 1)  # last: what a kill before it leaves of this epoch is reported again
     _assign(model.weights, ends or average)
+    renew()
 
 
 def logits(model: keras.Model, inputs: Floats, batch: int = 512) -> Floats:
@@ -196,6 +200,14 @@ def _finite(terms: dict[str, float], number: int, epoch: int) -> dict[str, float
     return terms
 
 
+def _renewer(model: keras.Model, examples: TrainingSet, schedule: Schedule) -> Callable[[], None]:
+    """Return what takes the statistics of batch normalisation anew, or nothing that does."""
+    if not schedule.renormalise:
+        return lambda: None
+    renew, inputs = statistics.renewer(model), examples.as_they_are(statistics.ITEMS)
+    return lambda: renew(inputs)
+
+
 def _mean_of_ends(ends: list[Any], average: list[Any], before: int) -> list[Any]:
     """Return the mean of the weights of `before` ends of cycles, whose mean is `ends`, and of `average`."""
     return [end + (now - end) / (before + 1) for end, now in zip(ends, average, strict=True)]
@@ -203,13 +215,13 @@ def _mean_of_ends(ends: list[Any], average: list[Any], before: int) -> list[Any]
 
 @contextmanager
 def _having(model: keras.Model, weights: list[Any]) -> Iterator[None]:
-    """Within the block, the model has other weights."""
-    own = [weight.numpy() for weight in model.weights]
+    """Within the block, the model has other weights; after it, all is as before it, the state of dropout, too."""
+    own = [variable.numpy() for variable in model.variables]
     _assign(model.weights, weights)
     try:
         yield
     finally:
-        _assign(model.weights, own)
+        _assign(model.variables, own)
 
 
 def _assign(variables: list[Any], values: list[Any]) -> None:

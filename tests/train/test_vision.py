@@ -93,6 +93,17 @@ def test_the_student_gets_standardised_colours(prepared: Recipe, seen: Vision) -
     np.testing.assert_array_equal(examples.validation_inputs, inputs[evenly(COUNT, 7)])
 
 
+def test_as_they_are_come_lossless_pictures_where_there_are_some(
+    prepared: Recipe, seen: Vision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples, frontend = vision.prepare(prepared)
+    np.testing.assert_array_equal(examples.as_they_are(COUNT), frontend.features(seen.training.pixels))
+    few = seen.training.first(5)
+    monkeypatch.setattr(cifar, "load", lambda limit: replace(seen, lossless=few))
+    examples, frontend = vision.prepare(prepared)
+    np.testing.assert_array_equal(examples.as_they_are(COUNT), frontend.features(few.pixels))
+
+
 @pytest.mark.parametrize("teacher", [SPEECH_LOG_MEL, replace(PICTURE, mean=(1.0, 2.0)), replace(PICTURE, bins=40)])
 def test_a_teacher_that_sees_something_else_is_refused(prepared: Recipe, teacher: FrontEnd) -> None:
     examples, _ = vision.prepare(prepared)
@@ -182,6 +193,8 @@ def test_a_few_are_spread_over_the_classes(data: Path) -> None:
     assert judged.labels == tuple(LABELS[label] for label in cifar.validation().labels)
     assert len(set(seen.training.names)) == len(seen.training) == 100
     assert len(seen.training) == len(seen.validation) == 100
+    assert seen.lossless
+    assert {name for name in seen.training.names if "jpeg" not in name} == set(seen.lossless.names)
     assert np.bincount(seen.training.labels, minlength=10).min() > 3
     assert "JPEG copies" in seen.notes[0]
 

@@ -45,6 +45,7 @@ def toy(changed: Callable[[np.ndarray, int], np.ndarray] = lambda inputs, epoch:
         validation_inputs=inputs[COUNT:],
         validation_labels=labels[COUNT:],
         calibration=inputs[:20],
+        as_they_are=lambda count: inputs[: min(count, COUNT)],
         through=lambda frontend: view,
         fingerprint="toy",
     )
