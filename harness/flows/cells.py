@@ -25,6 +25,8 @@ from harness.train.run_folder import CHECKPOINT, PREDICTIONS, RECIPE, RESULT, is
 
 SAID = "said.txt"
 """What the process printed, in the cell's folder."""
+HARD = "hard_"
+"""What the names of recipes begin with that learn from hard labels alone and are not what others are held against."""
 _PROGRAM = "from harness.cli import main; main()"
 
 
@@ -103,7 +105,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = (), called: str | None = None) -> Cell:
-    """Read a recipe; its method is called as its file, hard labels alone are always `none`.
+    """Read a recipe; `method_of` says what its method is called.
 
     Args:
         recipe: the TOML file.
@@ -116,9 +118,17 @@ def make_cell(recipe: Path, folder: Path, seed: int, changes: Sequence[str] = ()
         UserError: the recipe is wrong.
     """
     plan = recipes.read(recipe, changes, seed)
-    name = NONE if plan.distill.method == NONE else recipe.stem
     called = called or recipe.stem
+    name = method_of(plan.distill.method, recipe.stem)
     return Cell(recipe, called, name, seed, tuple(changes), folder / f"{called}-seed{seed}", plan)
+
+
+def method_of(method: str, name: str) -> str:
+    """Return what the table calls the method of a recipe called `name`: so, but hard labels alone `none`.
+
+    Unless the name begins with `hard_`: labels alone, learned from otherwise, are held against `none`, too.
+    """
+    return NONE if method == NONE and not name.startswith(HARD) else name
 
 
 def read_run(folder: Path, method: str | None = None) -> Run:
@@ -129,7 +139,7 @@ def read_run(folder: Path, method: str | None = None) -> Run:
     """
     try:
         result, predictions = read_json(folder / RESULT), read_predictions(folder)
-        name = NONE if result["method"] == NONE else method or folder.name.rpartition("-seed")[0]
+        name = method_of(result["method"], method or folder.name.rpartition("-seed")[0])
         return Run(METHODS.line(result | {"method": name}), predictions.right, predictions.labels)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise UserError(f"expected a finished run in {folder}, got: {error}; remove the folder") from error

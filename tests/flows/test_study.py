@@ -158,6 +158,16 @@ def test_each_student_is_held_against_its_own_hard_labels(place: Place) -> None:
     assert f"gru, 40 epochs, 20 items: {flow.ON_HOST}" in place.study("--table").stdout
 
 
+def test_other_uses_of_hard_labels_are_held_against_them(place: Place) -> None:
+    place.recipe("hard_fresh", 'like = "none.toml"\n[augmentation]\nviews = 0\n')
+    assert place.study("--seed", "0", "--method", "hard_fresh", "--method", "none").returncode == 0
+    assert place.lines() == [("hard_fresh", "0"), ("none", "0")]
+    found = {each.method: each.gain for each in read_gains(GAINS.read(place.out / "gains.csv"))}
+    assert found["none"] is None and found["hard_fresh"] is not None
+    assert place.study("--table").returncode == 0  # read again from the folders of the runs
+    assert place.lines() == [("hard_fresh", "0"), ("none", "0")]
+
+
 def test_who_kills_the_study_finds_its_cell_still_trained_and_waits_for_it(place: Place) -> None:
     hold = place.wish("hold")
     first = place.start("--seed", "0", "--method", "none")
