@@ -90,14 +90,16 @@ class FrontEnd:
             sound = _by_peak(sound)
         frames = np.lib.stride_tricks.sliding_window_view(sound, window, axis=-1)[:, ::hop]
         spectrum = np.abs(np.fft.rfft(frames * _hann(window), self.fft, axis=-1)).astype(np.float32)
-        # One small product a clip: a single one of all frames is faster, but rounds a clip by who its neighbours are.
-        mel = spectrum**self.power @ _mel_matrix(self.bins, self.fft, self.sample_rate, self.fmin_hz, self.fmax_hz)
+        # In double precision: how a product is rounded hangs on the number of threads, and on a clip's neighbours.
+        matrix = _mel_matrix(self.bins, self.fft, self.sample_rate, self.fmin_hz, self.fmax_hz)
+        mel = np.asarray((spectrum**self.power).astype(np.float64) @ matrix, np.float32)
         return np.asarray(np.log(mel + np.float32(self.log_offset)), np.float32)
 
     def from_log_mel(self, log_mel: Floats) -> Floats:
         """Return the model inputs (n, frames, columns) of log-mel maps (n, frames, bins): the steps after the log."""
         if self.kind == "mfcc":
-            log_mel = log_mel @ _dct_matrix(self.bins, self.coefficients, self.dct_norm)
+            matrix = _dct_matrix(self.bins, self.coefficients, self.dct_norm)
+            log_mel = np.asarray(log_mel.astype(np.float64) @ matrix, np.float32)
         return self.standardise(log_mel)
 
     def standardise(self, values: Floats) -> Floats:

@@ -1,5 +1,8 @@
 """The front end against TensorFlow's own operators, and against MLPerf Tiny's bytes."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from harness.errors import UserError
 from harness.tasks import data as tasks_data
 from harness.tasks import kws
 from harness.tasks.frontend import MLPERF_KWS, SPEECH_LOG_MEL, FrontEnd, quantise
+from tests.command import ROOT
 
 
 def noise(count: int) -> np.ndarray:
@@ -56,6 +60,23 @@ def sounds() -> dict[str, np.ndarray]:
         speech = kws.speech_commands()
         found["recorded"] = speech.fetch(np.arange(0, len(speech.labels), 80))
     return found
+
+
+_PRINTED = """
+import hashlib
+from tests.tasks.test_frontend import FRONT_ENDS, noise
+features = [each.features(noise(64)).tobytes() for each in FRONT_ENDS.values()]
+print([hashlib.sha256(each).hexdigest() for each in features])
+"""
+
+
+def test_features_are_the_same_by_one_thread_and_by_two() -> None:
+    """A training run, and what its teacher said, are gone on with where another number of cores is free."""
+    said = []
+    for threads in ("1", "2"):
+        variables = os.environ | {"OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
+        said.append(subprocess.run([sys.executable, "-c", _PRINTED], env=variables, capture_output=True, check=True))
+    assert said[0].stdout == said[1].stdout
 
 
 @pytest.mark.slow
