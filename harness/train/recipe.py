@@ -42,8 +42,9 @@ class Schedule:
         ema: decay of the running average of the weights; the average is what is exported.
         cycles: so many times the rate runs its course; what is exported is then the mean of the averages at the end of
             each, and of the model named by `start`. 0: it runs it once, and there is nothing to take a mean of.
-        renormalise: take the statistics of batch normalisation anew over training items as they are (of pictures that
-            are JPEG copies over the lossless ones beside them), instead of keeping the moving averages over views.
+        statistics: of batch normalisation: "moving" averages over all views; or taken anew, over the last of the
+            "views", which a mean of cycles needs, or over training "items" as they are (of pictures that are JPEG
+            copies over the lossless ones beside them).
         label_smoothing: probability spread over all classes.
         examples: use at most so many training examples, 0 for all (for quick runs).
     """
@@ -55,7 +56,7 @@ class Schedule:
     weight_decay: float = 0.02
     ema: float = 0.998
     cycles: int = 0
-    renormalise: bool = False
+    statistics: str = "moving"
     label_smoothing: float = 0.05
     examples: int = 0
 
@@ -246,6 +247,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         ("schedule.ema", schedule.ema, 0 <= schedule.ema < 1, "0 to below 1"),
         ("schedule.cycles", schedule.cycles, schedule.cycles >= 0 and schedule.epochs % max(1, schedule.cycles) == 0,
          "0, or so many that schedule.epochs is a multiple of them,"),
+        ("schedule.statistics", schedule.statistics, schedule.statistics in ("moving", "views", "items"),
+         "moving, views or items"),
         ("schedule.label_smoothing", schedule.label_smoothing, 0 <= schedule.label_smoothing < 1, "0 to below 1"),
         ("schedule.examples", schedule.examples, schedule.examples >= 0, "0 (all) or more"),
         *((f"augmentation.{name}", getattr(how, name), *limits) for name, limits in how.ranges().items()),

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from harness.errors import HarnessError
 from harness.train import statistics
-from harness.train.examples import Floats, Labels, TrainingSet
+from harness.train.examples import Floats, Labels, TrainingSet, View
 from harness.train.objective import Objective, Terms
 from harness.train.recipe import Schedule
 
@@ -70,7 +70,7 @@ def fit(
     These are the running average (of decay `schedule.ema`) at the end of the run. Where the schedule has cycles, they
     are the mean of those at the end of each, and of the weights that the run went on from (Izmailov et al., "Averaging
     Weights Leads to Wider Optima and Better Generalization", arXiv:1803.05407; there a cycle is an epoch or a few). The
-    statistics of batch normalisation are averaged like the weights, or taken anew where the schedule says so.
+    statistics of batch normalisation are averaged like the weights, or taken anew where the schedule says so, as there.
 
     Args:
         model: from inputs to logits.
@@ -93,7 +93,7 @@ def fit(
     optimizer.build(trained)
     average = [tf.Variable(weight) for weight in model.weights]
     ends = [tf.Variable(weight) for weight in model.weights] if schedule.cycles else []
-    renew = _renewer(model, examples, schedule)
+    take_statistics = _statistics(model, examples, schedule)
     state = [*(v.value for v in [*model.variables, *objective.state, *optimizer.variables]), *average, *ends]
     step = _step_function(model, objective, optimizer, average, schedule, steps * schedule.epochs)
     for epoch in range(_restore(state, checkpoint), schedule.epochs):
@@ -110,7 +110,7 @@ def fit(
         if ends and (epoch + 1) % schedule.cycle == 0:
             _assign(ends, left_by_now)
         with _having(model, left_by_now):
-            renew()
+            take_statistics(lambda: view)  # noqa: B023  (called at once)
             validation = balanced_accuracy(model, examples.validation_inputs, examples.validation_labels)
         means = {name: float(np.mean([terms[name] for terms in history])) for name in history[0]}
         seconds = time.monotonic() - start
@@ -118,7 +118,7 @@ def fit(
         report(Epoch(epoch, schedule.epochs, means, validation, seconds, left))
         _save(state, checkpoint, epoch + 1)  # last: what a kill before it leaves of this epoch is reported again
     _assign(model.weights, ends or average)
-    renew()
+    take_statistics(lambda: examples.view(schedule.epochs - 1))
 
 
 def logits(model: keras.Model, inputs: Floats, batch: int = 512) -> Floats:
@@ -200,12 +200,15 @@ def _finite(terms: dict[str, float], number: int, epoch: int) -> dict[str, float
     return terms
 
 
-def _renewer(model: keras.Model, examples: TrainingSet, schedule: Schedule) -> Callable[[], None]:
-    """Return what takes the statistics of batch normalisation anew, or nothing that does."""
-    if not schedule.renormalise:
-        return lambda: None
-    renew, inputs = statistics.renewer(model), examples.as_they_are(statistics.ITEMS)
-    return lambda: renew(inputs)
+def _statistics(model: keras.Model, examples: TrainingSet, schedule: Schedule) -> Callable[[Callable[[], View]], None]:
+    """Return what takes the model's statistics of batch normalisation anew, if that is wanted, given the last view."""
+    if schedule.statistics == "moving":
+        return lambda view: None
+    renew = statistics.renewer(model)
+    if schedule.statistics == "views":
+        return lambda view: renew(view().inputs)
+    items = examples.as_they_are(statistics.ITEMS)
+    return lambda view: renew(items)
 
 
 def _mean_of_ends(ends: list[Any], average: list[Any], before: int) -> list[Any]:

@@ -28,6 +28,12 @@ def test_a_teachers_card_tells_the_truth(stem: str, data: Path) -> None:
     assert row.engine == "litert"
 
 
+def test_the_best_teacher_is_as_good_as_was_asked_for() -> None:
+    card = read_card(resources.zoo() / "teachers" / "kws_resnet_mean.keras")
+    assert card is not None and card.samples == 4890
+    assert card.accuracy >= 97.7
+
+
 def test_no_keras_model(tmp_path: Path) -> None:
     pytest.importorskip("keras")
     damaged = tmp_path / "teacher.keras"

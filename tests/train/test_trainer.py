@@ -241,13 +241,15 @@ def test_in_each_cycle_the_rate_runs_its_course(tmp_path: Path) -> None:
         assert course[-1] < 0.05 * max(course[: half // 2])
 
 
-def test_statistics_taken_anew_are_those_of_items_as_they_are_by_the_weights_that_are_left(tmp_path: Path) -> None:
-    """Whatever the views look like; and a killed run ends with the same."""
+@pytest.mark.parametrize("kind", ["items", "views"])
+def test_statistics_taken_anew_are_of_the_weights_that_are_left(tmp_path: Path, kind: str) -> None:
+    """Over items as they are, whatever the views look like, or over the last view; a killed run ends with the same."""
     examples = toys.toy(lambda inputs, epoch: 3 * inputs + epoch)
-    schedule = replace(toys.SCHEDULE, renormalise=True)
+    over = {"items": examples.as_they_are(toys.COUNT), "views": examples.view(toys.SCHEDULE.epochs - 1).inputs}[kind]
+    schedule = replace(toys.SCHEDULE, statistics=kind)
     whole, resumed, other = toys.network(dropout=0.3), toys.network(dropout=0.3), toys.network(dropout=0.3)
     toys.trained(whole, tmp_path / "whole.npz", examples=examples, schedule=schedule)
-    maps = keras.Model(whole.input, whole.layers[1].output)(examples.as_they_are(toys.COUNT)).numpy()
+    maps = keras.Model(whole.input, whole.layers[1].output)(over).numpy()
     normalising = whole.layers[2]
     np.testing.assert_allclose(normalising.moving_mean, maps.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(normalising.moving_variance, maps.var(axis=(0, 1, 2)), rtol=1e-4)
@@ -258,12 +260,13 @@ def test_statistics_taken_anew_are_those_of_items_as_they_are_by_the_weights_tha
     assert_close(whole.trainable_variables, other.trainable_variables)  # what was learned is the same
 
 
+@pytest.mark.parametrize("kind", ["items", "views"])
 def test_an_epoch_is_judged_with_the_statistics_that_it_would_leave(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[list[np.ndarray]] = []
     monkeypatch.setattr(trainer, "balanced_accuracy", lambda model, *_: judged.append(model.get_weights()) or 50.0)
-    schedule = replace(toys.SCHEDULE, epochs=2, renormalise=True)
+    schedule = replace(toys.SCHEDULE, epochs=2, statistics=kind)
     model = toys.network()
     toys.trained(model, tmp_path / "c.npz", schedule=schedule)
     assert_close(model.get_weights(), judged[-1])
