@@ -171,7 +171,7 @@ def access(array: str, offset: str, *, write: bool = False) -> str:
 
 
 ARENA, ARENA_END = "m0_arena", "(sizeof m0_arena + 7) / 8 * 8"
-WAIT = ("mov r1, #0x1000000", "1: subs r1, #1", "bne 1b")  # on a busy computer the timer's thread may be late by a while
+WAIT = ("mov r1, #0x1000000", "1: subs r1, #1", "bne 1b")  # a busy computer's timer may be late
 # What is planted in the only layer -> in which layout it is found, and what is said.
 PLANTED = {
     "reads behind the arena": (access(ARENA, ARENA_END), "end", "fault in .* at address 0x20800000"),
