@@ -135,6 +135,10 @@ def test_sizes_are_what_they_are_called() -> None:
     assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(17, 1, 30), (17, 1, 40)]
     model = build("resnet", (32, 32, 3), 10, stem_stride=1, stages=[[8, 1], [16, 1]])
     assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2)] == [(16, 16, 8), (8, 8, 16)]
+    model = build("hybrid", (32, 32, 3), 10, stem=8, dense=[12, 2], squeeze=0, separable=[16, 1])
+    assert [model.get_layer(f"stage{n}").output.shape[1:] for n in (1, 2, 3)] == [(32, 32, 8), (16, 16, 12), (8, 8, 16)]
+    ordinary = [layer for layer in model.layers if type(layer) is keras.layers.Conv2D and layer.kernel_size == (3, 3)]
+    assert [layer.filters for layer in ordinary] == [8, 12]  # the separable blocks have none
     model = build("dscnn", (49, 10, 1), 12, channels=16, blocks=1, stem=[10, 4])
     assert model.get_layer("block1").output.shape[1:] == (25, 5, 16)
     model = build("recurrent", (49, 10, 1), 12, units=[8, 6])

@@ -23,7 +23,8 @@ def hybrid(
         stem: channels of the first stage, at full size: an ordinary and a separable convolution.
         dense: (channels, blocks) of the second stage, at half the size: 3x3 down to `squeeze` channels and 1x1 back,
             beside a shortcut.
-        squeeze: channels within those blocks.
+        squeeze: channels within those blocks; 0: they are separable, as the third stage's, and only the convolution
+            that leads to them is an ordinary one.
         separable: (channels, blocks) of the third stage, at a quarter of the size: separable, beside a shortcut.
 
     Returns:
@@ -36,7 +37,8 @@ def hybrid(
     x = convolved(depthwise(x, 3), stem, 1, name="stage1")
     x = convolved(x, wide, 3, 2, name=None if dense_blocks else "stage2")
     for block in range(1, dense_blocks + 1):
-        y = convolved(convolved(x, squeeze, 3), wide, 1, activated=False)
+        y = convolved(x, squeeze, 3) if squeeze else depthwise(x, 3)
+        y = convolved(y, wide, 1, activated=False)
         x = layers.ReLU(name="stage2" if block == dense_blocks else None)(layers.Add()([x, y]))
     x = convolved(depthwise(x, 3, 2), widest, 1, name=None if separable_blocks else "stage3")
     for block in range(1, separable_blocks + 1):
