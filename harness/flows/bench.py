@@ -26,6 +26,7 @@ from harness.flows.provenance import provenance
 from harness.flows.report import PAGE, draw
 from harness.flows.request import Request
 from harness.flows.run import Run
+from harness.flows.students import students
 from harness.oracle import Oracle, cached_run, engine_of
 from harness.report import csv, markdown
 from harness.report.entries import Source
@@ -130,7 +131,7 @@ def plan(request: Request, work: Path, speaker: Speaker) -> list[Job]:
         EnvironmentFailure: the compiler, the emulator or the wanted board is not there.
     """
     boards = find_boards(request.boards)
-    models = find_models(request.models)
+    models = find_models(request.models or students(request.task, request.data, speaker))
     compiled = compile_all(models, boards, work, request.optimise, speaker)
     fitting = [
         (board, model, compiled[board.name, model.name])

@@ -51,13 +51,13 @@ def find_model(name: str) -> Model:
 
 
 def find_models(names: Sequence[str]) -> list[Model]:
-    """Return the models called `names`, a file that is named twice once; without names every student of the zoo.
+    """Return the models called `names`, a file that is named twice once.
 
     Raises:
-        UserError: one is missing, or two that differ have one name (their rows could not be told apart).
+        UserError: there is none, one is missing, or two that differ have one name (their rows could not be told apart).
     """
     found: dict[str, Model] = {}
-    for model in map(find_model, names or zoo_names()):
+    for model in map(find_model, names):
         twin = found.setdefault(model.name, model)
         if twin.content != model.content:
             raise UserError(f"expected one model of each name, got {twin.path} and {model.path}: rename one")

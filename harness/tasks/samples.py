@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.nearest import did_you_mean
-from harness.tasks import kws, vision
+from harness.tasks import images, kws, recordings, vision
 from harness.tasks.card import Card
 from harness.tasks.dataset import Dataset
 from harness.tasks.folders import some
@@ -70,6 +70,7 @@ class Task:
         frontend: of a model without a card.
         datasets: by the name that `--data` takes; each is called with a split.
         folder: reads a split of a user's own folder for a model's input, None where that is not possible.
+        suffixes: of the files in such a folder, in lower case with the dot.
         metric: what `accuracy` is.
     """
 
@@ -80,11 +81,18 @@ class Task:
     frontend: FrontEnd
     datasets: dict[str, Callable[[str], Dataset]]
     folder: Callable[[Path, str, ModelInput], Dataset] | None = None
+    suffixes: tuple[str, ...] = ()
     metric: str = "top1"
 
     def fits(self, model_input: ModelInput, output_elements: int) -> bool:
         """Tell whether a model of these sizes may be one of this task."""
         return prod(model_input.shape) == self.input_elements and output_elements == self.outputs
+
+    def takes(self, data: str | None) -> bool:
+        """Tell whether its models can be fed with a data set of that name, or with the files of a folder."""
+        if data is None or data == "random" or data in self.datasets:
+            return True
+        return any(file.suffix.lower() in self.suffixes for file in Path(data).glob("*/*"))
 
 
 def _recordings(path: Path, split: str, model_input: ModelInput) -> Dataset:
@@ -104,13 +112,25 @@ TASKS = {
         Task(
             "kws", 490, 12, kws.MLPERF_LABELS, MLPERF_KWS,
             {"kws01": kws.kws01, "speech_commands": kws.speech_commands, "synthetic": kws.synthetic},
-            folder=_recordings,
+            folder=_recordings, suffixes=recordings.SUFFIXES,
         ),
         Task(
             "vision", 32 * 32 * 3, 10, vision.LABELS, PICTURE, {"cifar10": vision.cifar10}, folder=_pictures,
+            suffixes=images.SUFFIXES,
         ),
     )
 }  # fmt: skip
+
+
+def named_task(name: str) -> Task:
+    """Return the task of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in TASKS:
+        raise UserError(f"unknown task {name!r}: expected one of {', '.join(TASKS)}{did_you_mean(name, TASKS)}")
+    return TASKS[name]
 
 
 def find_task(name: str | None, card: Card | None, model_input: ModelInput, output_elements: int) -> Task | None:
@@ -121,9 +141,7 @@ def find_task(name: str | None, card: Card | None, model_input: ModelInput, outp
     """
     wanted = name or (card.task if card else None)
     if wanted is not None:
-        if wanted not in TASKS:
-            raise UserError(f"unknown task {wanted!r}: expected one of {', '.join(TASKS)}{did_you_mean(wanted, TASKS)}")
-        return TASKS[wanted]
+        return named_task(wanted)
     return next((task for task in TASKS.values() if task.fits(model_input, output_elements)), None)
 
 
