@@ -66,7 +66,8 @@ def test_model_files_are_offered_beside_the_zoo(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     for name in ("kws_mine.tflite", "models/a[1].tflite", "models/notes.txt"):
         (tmp_path / name).touch()
-    assert complete("evaluate", "kws_", cwd=tmp_path) == [*(name for name in ZOO if name.startswith("kws_")), "kws_mine.tflite"]
+    words = [name for name in ZOO if name.startswith("kws_")]
+    assert complete("evaluate", "kws_", cwd=tmp_path) == [*words, "kws_mine.tflite"]
     assert complete("evaluate", "models/a", cwd=tmp_path) == ["models/a[1].tflite"]
     assert complete("evaluate", "models/n", cwd=tmp_path) == []  # then the shell completes files by itself
 
