@@ -80,7 +80,7 @@ def train(each: Cell) -> None:
 def summary(results: Sequence[dict[str, object]]) -> str:
     """Return mean and standard deviation over the seeds, of the test accuracy and of validation, percent."""
     groups = pandas.DataFrame(results).groupby(["student", "teacher", "method", "epochs", "n"])
-    return str(groups[["accuracy", "validation"]].agg(["mean", "std", "count"]).round(2))
+    return str(groups[["accuracy", "validation"]].agg(["mean", "std", "count"]).round(2).to_string())
 
 
 if __name__ == "__main__":
