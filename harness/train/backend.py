@@ -10,7 +10,7 @@ def start() -> None:
     """Import TensorFlow, if nobody has, with oneDNN's kernels on every CPU.
 
     TensorFlow itself turns them on only where a CPU has AVX-512 VNNI or better. With AVX2 alone a step of the student
-    kws_s takes 115 ms with them and 217 ms without, of cifar_hybrid 326 and 472 ms (one core). Their sums are rounded
+    kws_s takes 115 ms with them and 217 ms without, of cifar_teacher 326 and 472 ms (one core). Their sums are rounded
     in another order; `TF_ENABLE_ONEDNN_OPTS=0` in the environment turns them off.
 
     Raises:
