@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.errors import UserError
 from harness.flows import students
 from harness.report.progress import Speaker
+from tests.command import assert_failed, harness
 
 KWS, VISION = ("kws_a", "kws_b"), ("cifar_a",)
 
@@ -70,3 +71,8 @@ def test_what_no_student_takes_is_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=problem):
         choose(task, data, said)
+
+
+def test_bench_asks_for_them() -> None:
+    failed = harness("bench", "--board", "nano33", "--data", "synthetc")
+    assert_failed(failed, 2, "cifar10, kws01, random, speech_commands, synthetic", "did you mean 'synthetic'?")
