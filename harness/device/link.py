@@ -90,8 +90,8 @@ class Link:
     def _send(self, encoded: bytes, timeout: float) -> None:
         import serial
 
-        self._port.write_timeout = timeout
         try:
+            self._port.write_timeout = timeout  # asks the tty, so it fails too where the other end is gone
             self._port.write(encoded)
         except serial.SerialTimeoutException as error:
             raise TimeoutError from error
@@ -146,8 +146,7 @@ class Link:
         return data
 
     def _lost(self, error: Exception) -> EnvironmentFailure:
-        time.sleep(_GRACE_SECONDS)  # a process that just died takes a moment to be seen dead
-        self._check_alive()
+        _check_again(self._check_alive)
         return EnvironmentFailure(f"the connection to {self._name} was lost: {error}; plug the board in and try again")
 
 
@@ -160,13 +159,23 @@ def open_link(url: str, check_alive: Callable[[], None] = _always_alive) -> Iter
         check_alive: see Link.
 
     Raises:
-        EnvironmentFailure: it cannot be opened: not there, not permitted, in use.
+        EnvironmentFailure: it cannot be opened: not there, not permitted, in use; or the other end is gone.
     """
-    port = _open(url)
+    try:
+        port = _open(url)
+    except EnvironmentFailure:
+        _check_again(check_alive)  # an emulator that has died takes its tty with it: that it died is the better news
+        raise
     try:
         yield Link(port, url, check_alive)
     finally:
         port.close()
+
+
+def _check_again(check_alive: Callable[[], None]) -> None:
+    """Raise where the other end is gone: a process that just died takes a moment to be seen dead."""
+    time.sleep(_GRACE_SECONDS)
+    check_alive()
 
 
 def _open(url: str) -> Any:

@@ -145,6 +145,30 @@ def test_an_emulator_killed_in_the_middle_is_noticed_at_once(endless: Build) -> 
     assert not emulators()
 
 
+@pytest.mark.parametrize("moment", ["started", "port", "request"])
+def test_an_emulator_killed_at_any_moment_is_named(loops: Build, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    start = qemu._start
+
+    def killed(process: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
+        process.kill()
+        process.wait()
+        return process
+
+    if moment == "started":
+        monkeypatch.setattr(qemu, "_start", lambda *arguments: killed(start(*arguments)))
+    with (
+        pytest.raises(EnvironmentFailure, match=r"ended by itself: killed by SIGKILL"),
+        qemu.emulate(loops.firmware_elf, BOARD.emulator.machine) as emulated,
+    ):
+        if moment == "port":
+            killed(emulated.process)
+        with open_link(emulated.port, emulated.check_alive) as link:
+            if moment == "request":
+                killed(emulated.process)
+            greet(link)
+    assert not emulators()
+
+
 def test_an_emulator_that_hangs_is_given_up_and_ended(endless: Build) -> None:
     with (
         qemu.emulate(endless.firmware_elf, BOARD.emulator.machine) as emulated,

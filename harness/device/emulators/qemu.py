@@ -84,13 +84,14 @@ def emulate(
     with tempfile.TemporaryFile() as errors:
         try:
             tty.setraw(slave)
+            port = os.ttyname(slave)  # now: of a QEMU that has died already, the tty does not tell it any more
             # `slave` stays open here, so that QEMU does not read the end of its input before the port is opened.
             try:
                 process = _start(command, master, errors)
             finally:
                 os.close(master)
             try:
-                yield Emulated(os.ttyname(slave), process, errors)
+                yield Emulated(port, process, errors)
             finally:
                 # SIGKILL, since QEMU does not look at signals while the firmware waits for input.
                 process.kill()
