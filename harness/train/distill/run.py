@@ -16,7 +16,7 @@ from harness.errors import UserError
 from harness.tasks import Card, read_card, write_card
 from harness.tasks.card import Unlabelled
 from harness.tasks.frontend import FrontEnd
-from harness.train import measure, models, recipe, trainer
+from harness.train import measure, models, recipe, stored, trainer
 from harness.train.compress.convert import SCRATCH, convert
 from harness.train.distill.method import Answers, Method, Shapes
 from harness.train.distill.methods import check_without_labels, choose
@@ -347,7 +347,7 @@ def _export(model: keras.Model, calibration: Floats, out: Path, plan: Recipe, ca
         convert(model, converted, calibration)
     else:
         converted = out / "float.tflite"
-        model.save(published)
+        stored.save(model, published)
         convert(model, converted)
     measured = measure.describe(converted.read_bytes(), published, card, plan.data, plan.export.test_samples)
     card = measured.card
